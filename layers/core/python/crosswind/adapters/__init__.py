@@ -1,0 +1,1 @@
+"""Vendors' words stay inside here."""

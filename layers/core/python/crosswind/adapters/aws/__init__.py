@@ -1,0 +1,1 @@
+"""Stores, queues, tokens and executions on AWS."""

@@ -1,0 +1,1 @@
+"""Report formats, read as bounded streams: reports are untrusted input."""

@@ -1,0 +1,25 @@
+"""Who acts: what the authorizer makes of a token, kept in every record and log line."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from crosswind.contracts.base import WireModel
+
+
+class Role(StrEnum):
+    """What an actor may do inside its teams; each role includes the ones before it."""
+
+    VIEWER = "viewer"  # reads runs, results, logs, suites
+    RUNNER = "runner"  # also starts and cancels runs, uploads sources
+    EDITOR = "editor"  # also stores and deletes suites
+    ADMIN = "admin"  # also acts for every team
+
+
+class Actor(WireModel):
+    """A signed-in person or machine."""
+
+    subject: str = Field(min_length=1, max_length=256, description="The token's `sub`, unique per issuer.")
+    issuer: str = Field(max_length=512, description="The OIDC issuer that vouches for the subject.")
+    teams: tuple[str, ...] = Field(default=(), max_length=100)
+    roles: tuple[Role, ...] = Field(default=(), max_length=10)

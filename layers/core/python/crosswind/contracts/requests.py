@@ -1,0 +1,275 @@
+"""Requests and answers of the HTTP API."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from crosswind.contracts.actors import Actor
+from crosswind.contracts.base import WireModel
+from crosswind.contracts.suites import MAX_SPEC_BYTES, Name, Priority, Scalar, Team
+
+
+class RunState(StrEnum):
+    """Where a run is. Only `finished` is final, and only then there is a verdict."""
+
+    ACCEPTED = "accepted"
+    PREPARING = "preparing"
+    EXECUTING = "executing"
+    JUDGING = "judging"
+    FINISHED = "finished"
+
+
+class VerdictKind(StrEnum):
+    """What a run is worth."""
+
+    PASSED = "passed"
+    FAILED = "failed"  # tests failed, or a gate did
+    ERROR = "error"  # infrastructure: Crosswind could not do its part
+    SKIPPED = "skipped"  # everything that was found was skipped
+    CANCELLED = "cancelled"
+    INCONCLUSIVE = "inconclusive"  # records are missing, doubled or unreadable
+
+
+class CaseStatus(StrEnum):
+    """The one terminal status of a test case."""
+
+    FAILED = "failed"
+    ERROR = "error"
+    MISSING = "missing"
+    FLAKY = "flaky"  # failed, then passed within the same run
+    SKIPPED = "skipped"
+    PASSED = "passed"
+
+
+class SubmitRunRequest(WireModel):
+    """POST /api/v1/tests: a suite, given whole or by name."""
+
+    spec: dict[str, Any] | None = Field(default=None, description="A TestSuite.")
+    text: str | None = Field(
+        default=None,
+        max_length=MAX_SPEC_BYTES,
+        description="A TestSuite as YAML or JSON text; errors then name lines.",
+    )
+    suite: Name | None = Field(default=None, description="The name of a stored suite; needs `team`.")
+    team: Team | None = None
+    parameters: dict[str, Scalar] = Field(default={}, max_length=50)
+
+
+class RunAccepted(WireModel):
+    """202: the run exists; follow it at GET /api/v1/tests/{executionId}."""
+
+    execution_id: str
+    state: RunState
+    repeated: bool = Field(
+        default=False, description="The Idempotency-Key was seen before: this is that run."
+    )
+
+
+class VerdictView(WireModel):
+    """The verdict and why."""
+
+    kind: VerdictKind
+    reason: str
+
+
+class CaseCounts(WireModel):
+    """Test cases by status."""
+
+    total: int = 0
+    passed: int = 0
+    failed: int = 0
+    error: int = 0
+    skipped: int = 0
+    flaky: int = 0
+    missing: int = 0
+
+
+class ShardCounts(WireModel):
+    """Shards by state."""
+
+    total: int = 0
+    waiting: int = 0
+    running: int = 0
+    done: int = 0
+
+
+class ShardView(WireModel):
+    """One piece of leased work of a run."""
+
+    work_id: str
+    test: str
+    stage: int
+    state: str
+    attempt: int
+    runner: str | None = None
+    tests_done: int = 0
+    tests_failed: int = 0
+    outcome: str | None = None
+    reason: str | None = None
+
+
+class RunView(WireModel):
+    """GET /api/v1/tests/{id}."""
+
+    execution_id: str
+    team: str
+    suite: str
+    priority: Priority
+    state: RunState
+    stage: str | None = None
+    actor: str
+    created_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    parameters: dict[str, Scalar] = Field(default={})
+    labels: dict[str, str] = Field(default={})
+    cancel_requested: bool = False
+    tests: CaseCounts
+    shards: ShardCounts
+    work: tuple[ShardView, ...] | None = Field(
+        default=None, description="With ?detail=true: the shards, at most 1000."
+    )
+    verdict: VerdictView | None = None
+
+
+class RunSummary(WireModel):
+    """One row of GET /api/v1/tests."""
+
+    execution_id: str
+    team: str
+    suite: str
+    priority: Priority
+    state: RunState
+    actor: str
+    created_at: str
+    finished_at: str | None = None
+    verdict: VerdictKind | None = None
+
+
+class RunPage(WireModel):
+    """A page of runs, newest first."""
+
+    items: tuple[RunSummary, ...]
+    next_cursor: str | None = None
+
+
+class CaseView(WireModel):
+    """One test case of a run, folded over shards and attempts."""
+
+    id: str = Field(description="Stable identity: the same test has the same id in every run.")
+    test: str
+    variant: str = ""
+    name: str
+    status: CaseStatus
+    duration_seconds: float = 0.0
+    attempts: int = 1
+    work_id: str
+    message: str | None = None
+    details: str | None = Field(default=None, description="Stack trace or output, cut at 16 KiB.")
+
+
+class CasePage(WireModel):
+    """A page of cases: failed first. `complete` is false while the run is going on."""
+
+    items: tuple[CaseView, ...]
+    complete: bool
+    next_cursor: str | None = None
+
+
+class ArtifactView(WireModel):
+    """An uploaded file with a link that lasts `expires_in_seconds`."""
+
+    path: str
+    work_id: str
+    size: int
+    content_type: str
+    url: str
+    expires_in_seconds: int
+
+
+class ArtifactPage(WireModel):
+    """A page of artifacts."""
+
+    items: tuple[ArtifactView, ...]
+    next_cursor: str | None = None
+
+
+class LogChunk(WireModel):
+    """A piece of one shard's log. Ask again from `nextOffset`; `complete` says that nothing more will come."""
+
+    work_id: str
+    attempt: str
+    offset: int
+    next_offset: int
+    complete: bool
+    text: str
+
+
+class PutSuiteAnswer(WireModel):
+    """PUT /api/v1/suites/{name}."""
+
+    name: str
+    team: str
+    digest: str
+    created: bool
+
+
+class StoredSuite(WireModel):
+    """GET /api/v1/suites/{name}."""
+
+    name: str
+    team: str
+    digest: str
+    updated_at: str
+    updated_by: str
+    spec: dict[str, Any]
+
+
+class SuiteSummary(WireModel):
+    """One row of GET /api/v1/suites."""
+
+    name: str
+    team: str
+    digest: str
+    updated_at: str
+    updated_by: str
+
+
+class SuitePage(WireModel):
+    """A page of stored suites."""
+
+    items: tuple[SuiteSummary, ...]
+    next_cursor: str | None = None
+
+
+class CreateSourceRequest(WireModel):
+    """POST /api/v1/sources: announce an archive; upload it only if it is not there."""
+
+    team: Team
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    size: int = Field(gt=0, le=2 * 1024**3)
+
+
+class CreateSourceAnswer(WireModel):
+    """Where to PUT the archive, or that it is there already."""
+
+    digest: str
+    exists: bool
+    upload_url: str | None = None
+    upload_headers: dict[str, str] = Field(default={})
+
+
+class WhoAmI(WireModel):
+    """GET /api/v1/whoami."""
+
+    actor: Actor
+    stage: str
+    version: str
+
+
+class ValidateAnswer(WireModel):
+    """POST /api/v1/suites:validate found nothing wrong."""
+
+    valid: bool
+    tests: int = Field(description="Test jobs after the matrix is expanded.")

@@ -1,0 +1,211 @@
+"""The suite spec: `apiVersion: crosswind.dev/v1`, `kind: TestSuite`.
+
+`TestSuite` is what a person writes and what the published JSON Schema describes. Fields whose effect is not built yet
+are in `NOT_BUILT` and are refused by name, never ignored (crosswind.runs.specs).
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from crosswind.contracts.base import WireModel
+
+API_VERSION = "crosswind.dev/v1"
+MAX_SPEC_BYTES = 1024 * 1024
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
+Team = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Duration = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(?:[0-9]{1,6}h)?(?:[0-9]{1,6}m)?(?:[0-9]{1,6}s)?$", min_length=2, max_length=24
+    ),
+]
+Glob = Annotated[str, StringConstraints(min_length=1, max_length=512)]
+Scalar = str | int | float | bool
+
+
+class Priority(StrEnum):
+    """Strict order of admission: P0 before P1 before P2."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+
+
+class Framework(StrEnum):
+    """Frameworks that can run today. Others come by manifest."""
+
+    PYTEST = "pytest"
+    COMMAND = "command"
+
+
+class Metadata(WireModel):
+    """Who owns the suite and how it is found."""
+
+    name: Name = Field(description="Unique within the team.")
+    team: Team = Field(description="The team that owns the suite and its runs.")
+    labels: dict[
+        Annotated[str, StringConstraints(max_length=63)], Annotated[str, StringConstraints(max_length=63)]
+    ] = Field(default={}, max_length=32)
+
+
+class ParameterType(StrEnum):
+    """Types of a suite's parameters."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+
+
+class Parameter(WireModel):
+    """A typed input of the suite, used as `${{ parameters.NAME }}` in env, args, command, setup and git refs."""
+
+    type: ParameterType = ParameterType.STRING
+    default: Scalar | None = Field(default=None, description="Without a default the parameter is required.")
+    enum: tuple[Scalar, ...] | None = Field(default=None, min_length=1, max_length=100)
+    description: str | None = Field(default=None, max_length=1000)
+
+
+class GitSourceSpec(WireModel):
+    """A Git repository at a ref."""
+
+    uri: str = Field(
+        min_length=1, max_length=2048, description="https:// or ssh:// address of the repository."
+    )
+    ref: str = Field(default="HEAD", min_length=1, max_length=255, description="Branch, tag or commit.")
+    paths: tuple[Glob, ...] = Field(
+        default=(), max_length=100, description="Sparse checkout of these folders only."
+    )
+
+
+class ArchiveSourceSpec(WireModel):
+    """A tar.gz in Crosswind's sources bucket, put there through POST /api/v1/sources."""
+
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+
+class SourceSpec(WireModel):
+    """Exactly one of git, archive, directory. The CLI turns `directory` into `archive` before it submits."""
+
+    git: GitSourceSpec | None = None
+    archive: ArchiveSourceSpec | None = None
+    directory: str | None = Field(
+        default=None, max_length=4096, description="A folder beside the suite file."
+    )
+
+
+class ShardsSpec(WireModel):
+    """How many shards a test is split into."""
+
+    count: int | Literal["auto"] = Field(default="auto", description="A number from 1 to 1000, or auto.")
+
+
+class RetriesSpec(WireModel):
+    """Two budgets that never mix."""
+
+    tests: int = Field(default=0, ge=0, le=5, description="Further runs of a failed test, inside its shard.")
+    infrastructure: int = Field(
+        default=3, ge=0, le=10, description="Further tries after lost runners and the like."
+    )
+
+
+class ResourcesSpec(WireModel):
+    """What one shard may use."""
+
+    memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(Mi|Gi)$")] | None = None
+    cpu: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,4}m|[1-9][0-9]{0,2})$")] | None = None
+
+
+class TestSpec(WireModel):
+    """One test job: a source, a framework, a command, split into shards."""
+
+    __test__ = False  # pytest: not a test class
+
+    name: Name
+    framework: Framework
+    source: SourceSpec
+    setup: tuple[Annotated[str, StringConstraints(min_length=1, max_length=8192)], ...] = Field(
+        default=(),
+        max_length=20,
+        description="Shell commands run once, before the shards; what they leave travels.",
+    )
+    command: str | None = Field(default=None, max_length=8192, description="Needed by framework `command`.")
+    args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(default=(), max_length=200)
+    env: dict[EnvName, Annotated[str, StringConstraints(max_length=32768)]] = Field(
+        default={}, max_length=200
+    )
+    secret_refs: dict[EnvName, Name] = Field(
+        default={}, max_length=50, description="Environment name to the name of one of the team's secrets."
+    )
+    shards: ShardsSpec = ShardsSpec()
+    matrix: dict[Name, Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=50)]] = Field(
+        default={}, max_length=5, description="Every combination runs; used as ${{ matrix.NAME }}."
+    )
+    resources: ResourcesSpec = ResourcesSpec()
+    retries: RetriesSpec = RetriesSpec()
+    timeout: Duration = Field(
+        default="30m", description="Of one shard's process; the whole process tree is killed."
+    )
+    reports: tuple[Glob, ...] = Field(
+        default=(), max_length=50, description="JUnit XML files, relative globs."
+    )
+    artifacts: tuple[Glob, ...] = Field(default=(), max_length=50)
+    services: tuple[dict[str, Any], ...] = Field(default=(), max_length=10)
+
+
+class StageSpec(WireModel):
+    """Tests that run side by side. A stage starts when the one before has passed."""
+
+    name: Name
+    tests: tuple[TestSpec, ...] = Field(min_length=1, max_length=50)
+
+
+class GatesSpec(WireModel):
+    """Conditions on the whole run, judged after all tests."""
+
+    min_tests: int | None = Field(default=None, ge=1, description="At least so many tests must have run.")
+    max_skipped_percent: float | None = Field(default=None, ge=0, le=100)
+
+
+class SuiteSpec(WireModel):
+    """What to run and under which limits."""
+
+    priority: Priority = Priority.P1
+    timeout: Duration = Field(default="1h", description="Of the whole run, waiting included.")
+    concurrency: int = Field(default=100, ge=1, le=1000, description="The most shards of one run at once.")
+    parameters: dict[Name, Parameter] = Field(default={}, max_length=50)
+    stages: tuple[StageSpec, ...] = Field(min_length=1, max_length=20)
+    gates: GatesSpec = GatesSpec()
+    notify: tuple[dict[str, Any], ...] = Field(default=(), max_length=20)
+
+
+class TestSuite(WireModel):
+    """A suite of tests."""
+
+    __test__ = False  # pytest: not a test class
+
+    api_version: Literal["crosswind.dev/v1"]
+    kind: Literal["TestSuite"]
+    metadata: Metadata
+    spec: SuiteSpec
+
+
+NOT_BUILT = {
+    "services": "sidecar services come with the Kubernetes executor",
+    "notify": "notifications are not delivered yet",
+    "cpu": "CPU limits come with the Kubernetes executor; a pool runner cannot enforce one",
+}
+"""Fields of the schema that nothing acts on yet, with the reason shown when one is set."""
+
+_DURATION_PART = re.compile(r"([0-9]+)([hms])")
+_SECONDS = {"h": 3600, "m": 60, "s": 1}
+
+
+def duration_seconds(duration: str) -> int:
+    """Seconds of a Duration such as `1h30m` or `45s`."""
+    return sum(int(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(duration))

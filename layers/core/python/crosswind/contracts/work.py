@@ -1,0 +1,209 @@
+"""The shard protocol on the wire: tickets, orders, executor messages and answers (ADR 0002).
+
+A *ticket* goes with a task token from the state machine into the admission queue. An *order* tells a runner what to
+do; orders of a stage lie in one S3 object and a ticket points at a byte range of it. An *answer* goes back through
+the task token and is small: everything large is referenced.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from crosswind.contracts.base import WireModel
+from crosswind.contracts.suites import Framework, Priority
+
+WorkId = Annotated[str, Field(pattern=r"^(prepare|shard)-\d{5}$")]
+RunId = Annotated[str, Field(pattern=r"^run-[0-9a-z]{26}$")]
+
+
+class WorkKind(StrEnum):
+    """What kind of leased work it is. Event tests and chaos monitors will be further kinds of the same protocol."""
+
+    PREPARE = "prepare"
+    SHARD = "shard"
+
+
+class WorkOutcome(StrEnum):
+    """How a piece of work ended, as the state machine sees it. Whether tests passed is not told here."""
+
+    COMPLETED = "completed"  # the runner did what the order says; reports, if any, are uploaded
+    ERROR = "error"  # infrastructure: given up after its budget
+    CANCELLED = "cancelled"
+
+
+class OrderRef(WireModel):
+    """Where an order's bytes are: a range of one object in the artifacts bucket."""
+
+    key: str
+    offset: int = Field(ge=0)
+    length: int = Field(gt=0)
+
+
+class Ticket(WireModel):
+    """One row of shards.jsonl, and the body of an admission message together with its token."""
+
+    run_id: RunId
+    work_id: WorkId
+    kind: WorkKind
+    team: str
+    suite: str
+    test: str
+    priority: Priority
+    stage: int = Field(ge=0, description="Index of the suite's stage; 0 for preparations.")
+    concurrency: int = Field(gt=0, description="The most shards of this run that may be admitted at once.")
+    infrastructure_retries: int = Field(ge=0, le=10)
+    queue_seconds: int = Field(
+        gt=0, description="The longest wait for admission before the work ends as an error."
+    )
+    estimate_seconds: float = Field(default=1.0, ge=0)
+    order: OrderRef
+
+
+class AdmissionMessage(WireModel):
+    """Body of a message in the admission queue: a ticket with its token, or just a wake-up of the scheduler."""
+
+    ticket: Ticket | None = None
+    token: str | None = None
+    wake: bool = False
+
+
+class DispatchMessage(WireModel):
+    """Body of a message in the executor's queue. The work item holds the rest; a stale message claims nothing."""
+
+    run_id: RunId
+    work_id: WorkId
+    attempt: int = Field(ge=1)
+
+
+class WatchMessage(WireModel):
+    """Body of a message in the delayed watch queue: look after this run's leases, and come back."""
+
+    run_id: RunId
+
+
+class WorkAnswer(WireModel):
+    """What a task token is answered with."""
+
+    run_id: RunId
+    work_id: WorkId
+    outcome: WorkOutcome
+    attempt: int
+    epoch: int
+    reason: str | None = Field(default=None, max_length=1000)
+
+
+class ArchiveRef(WireModel):
+    """A prepared working directory: tar.gz in the sources bucket, named by its content."""
+
+    key: str
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    size: int = Field(ge=0)
+
+
+class GitSource(WireModel):
+    """Fetch one commit of a Git repository."""
+
+    kind: Literal["git"] = "git"
+    uri: str
+    ref: str
+    paths: tuple[str, ...] = ()
+
+
+class ArchiveSource(WireModel):
+    """Use an uploaded archive."""
+
+    kind: Literal["archive"] = "archive"
+    archive: ArchiveRef
+
+
+Source = Annotated[GitSource | ArchiveSource, Field(discriminator="kind")]
+
+
+class PrepareOrder(WireModel):
+    """Fetch the source, run its setup once, pack what is left, discover the tests."""
+
+    kind: Literal["prepare"] = "prepare"
+    team: str
+    preparation: str = Field(
+        description="The cache key: digest of team, source, setup, framework and command."
+    )
+    source: Source
+    setup: tuple[str, ...] = Field(description="Shell commands, run in order in the working directory.")
+    framework: Framework
+    command: str | None
+    args: tuple[str, ...]
+    env: dict[str, str]
+    timeout_seconds: int = Field(gt=0)
+
+
+class ShardOrder(WireModel):
+    """Run some tests of a prepared archive and upload what they report."""
+
+    kind: Literal["shard"] = "shard"
+    team: str
+    test: str
+    variant: str
+    archive: ArchiveRef
+    framework: Framework
+    command: str | None
+    args: tuple[str, ...]
+    env: dict[str, str]
+    secret_refs: dict[str, str] = Field(default={}, description="Environment name to secret name.")
+    selection: tuple[str, ...] | None = Field(
+        description="Planned test ids; None runs all that the command runs."
+    )
+    shard_index: int = Field(ge=0)
+    shard_count: int = Field(ge=1)
+    test_retries: int = Field(ge=0)
+    timeout_seconds: int = Field(gt=0)
+    memory_mib: int | None = None
+    reports: tuple[str, ...]
+    artifacts: tuple[str, ...]
+
+
+Order = Annotated[PrepareOrder | ShardOrder, Field(discriminator="kind")]
+
+
+class Discovery(WireModel):
+    """What a preparation found: the archive for the shards, and the planned test ids if the framework can tell."""
+
+    preparation: str
+    archive: ArchiveRef
+    commit: str | None = Field(default=None, description="The Git commit, where the source is Git.")
+    test_ids: tuple[str, ...] | None = Field(description="None: the framework cannot list its tests.")
+    errors: tuple[str, ...] = Field(
+        default=(), description="Setup or collection errors, for people; never retried."
+    )
+    durations: dict[str, float] = Field(default={}, description="Seconds per test id, where known.")
+
+
+class FileRef(WireModel):
+    """An uploaded file of a shard."""
+
+    path: str = Field(description="Relative to the working directory, POSIX.")
+    key: str
+    size: int = Field(ge=0)
+    content_type: str = "application/octet-stream"
+    digest: str | None = None
+
+
+class ShardResult(WireModel):
+    """`result.json` of one attempt: what the runner saw. It lies under the attempt's own prefix (attempt and epoch)."""
+
+    exit_code: int | None = Field(description="None when the process was killed before it ended.")
+    timed_out: bool = False
+    out_of_memory: bool = False
+    attempts: int = Field(
+        default=1, ge=1, description="Runs of the command: 1 + test retries that were needed."
+    )
+    started_at: str
+    finished_at: str
+    reports: tuple[tuple[FileRef, ...], ...] = Field(
+        description="Report files of each attempt, oldest first."
+    )
+    artifacts: tuple[FileRef, ...] = ()
+    dropped: tuple[str, ...] = Field(
+        default=(), description="Files that were not uploaded, each with the reason."
+    )
+    log_bytes: int = 0

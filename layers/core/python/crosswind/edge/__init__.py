@@ -1,0 +1,1 @@
+"""The edge of every Lambda: parse, log context, trace, convert errors."""

@@ -1,0 +1,1 @@
+"""What every layer may use: errors, clock, ids and JSON. Standard library only."""

@@ -1,0 +1,1 @@
+"""The embedded cloud: starts the emulator, deploys the stacks into it, runs a pool of local runners."""

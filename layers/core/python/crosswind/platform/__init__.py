@@ -1,0 +1,1 @@
+"""The platform area: who may do what."""

@@ -1,0 +1,1 @@
+"""The agent that runs inside a pod, a container or a local process."""

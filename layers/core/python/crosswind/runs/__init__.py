@@ -1,0 +1,1 @@
+"""The runs area: suites are submitted, prepared, planned, queued, executed in shards, folded and judged."""

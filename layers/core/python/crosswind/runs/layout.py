@@ -1,0 +1,88 @@
+"""Where a run's objects lie. One place for every key of the artifacts and the sources bucket."""
+
+from crosswind.runs.model import Work
+
+
+def run_prefix(run_id: str) -> str:
+    """Everything of a run lies under this prefix of the artifacts bucket."""
+    return f"runs/{run_id}/"
+
+
+def spec_key(run_id: str) -> str:
+    """The ResolvedSuite."""
+    return f"{run_prefix(run_id)}spec.json"
+
+
+def preparation_orders_key(run_id: str) -> str:
+    """PrepareOrders, one JSON line each."""
+    return f"{run_prefix(run_id)}prepare/orders.jsonl"
+
+
+def plan_key(run_id: str) -> str:
+    """The Plan."""
+    return f"{run_prefix(run_id)}plan.json"
+
+
+def stage_orders_key(run_id: str, stage: int) -> str:
+    """ShardOrders of a stage, one JSON line each; tickets point at byte ranges."""
+    return f"{run_prefix(run_id)}stages/{stage:02d}/orders.jsonl"
+
+
+def stage_tickets_key(run_id: str, stage: int) -> str:
+    """Tickets of a stage, one JSON line each: what the Distributed Map reads."""
+    return f"{run_prefix(run_id)}stages/{stage:02d}/tickets.jsonl"
+
+
+def attempt_prefix(work: Work) -> str:
+    """Where the present holder uploads. Attempt and epoch keep a zombie's files apart from the winner's."""
+    return f"{run_prefix(work.key.run_id)}work/{work.key.work_id}/{work.attempt:02d}-{work.epoch:03d}/"
+
+
+def discovery_key(prefix: str) -> str:
+    """The Discovery of a preparation, under the prefix of its committed attempt."""
+    return f"{prefix}discovery.json"
+
+
+def result_key(prefix: str) -> str:
+    """The ShardResult of a shard, under the prefix of its committed attempt."""
+    return f"{prefix}result.json"
+
+
+def log_prefix(prefix: str) -> str:
+    """Log chunks of an attempt."""
+    return f"{prefix}log/"
+
+
+def log_chunk_key(prefix: str, offset: int) -> str:
+    """One log chunk; its name is the byte offset at which it starts, so that key order is log order."""
+    return f"{log_prefix(prefix)}{offset:015d}"
+
+
+def cases_key(prefix: str) -> str:
+    """Ingested cases of a committed attempt: gzip NDJSON."""
+    return f"{prefix}cases.ndjson.gz"
+
+
+def results_index_key(run_id: str) -> str:
+    """The ResultsIndex."""
+    return f"{run_prefix(run_id)}results/index.json"
+
+
+def results_page_key(run_id: str, page: int) -> str:
+    """A page of folded cases: gzip NDJSON of CaseView."""
+    return f"{run_prefix(run_id)}results/pages/{page:05d}.ndjson.gz"
+
+
+def archive_key(team: str, digest: str) -> str:
+    """An archive in the sources bucket, named by its content and apart for each team."""
+    return f"sources/{team}/{digest.removeprefix('sha256:')}.tar.gz"
+
+
+def preparation_work_id(index: int) -> str:
+    """Work id of the n-th preparation of a run."""
+    return f"prepare-{index:05d}"
+
+
+def shard_work_id(index: int) -> str:
+    """Work id of the n-th shard of a run, counted over all stages."""
+    return f"shard-{index:05d}"

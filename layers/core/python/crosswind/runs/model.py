@@ -1,0 +1,200 @@
+"""Frozen values of the runs area."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.suites import Priority, Scalar
+from crosswind.contracts.work import OrderRef, WorkKind, WorkOutcome
+
+LEASE_DURATION = timedelta(seconds=30)
+HEARTBEAT_INTERVAL = timedelta(seconds=10)
+WATCH_INTERVAL = timedelta(seconds=15)
+REDISPATCH_AFTER = timedelta(
+    seconds=90
+)  # an admitted shard that nobody claimed: its message is taken for lost
+REANSWER_AFTER = timedelta(
+    seconds=20
+)  # a finished shard whose answer nobody consumed: its token is answered again
+MAX_RECOVERIES = 5
+
+
+class WorkState(StrEnum):
+    """States of a piece of leased work (ADR 0002). `done` is final."""
+
+    WAITING = "waiting"  # in the queue
+    ADMITTED = "admitted"  # holds a slot; its message is on the way to a runner
+    LEASED = "leased"  # a runner has it
+    DONE = "done"  # committed: by a runner, a cancel, or the reconciler that gave it up
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkKey:
+    """Identity of a piece of work."""
+
+    run_id: str
+    work_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who has the work, and until when without a further heartbeat."""
+
+    runner_id: str
+    started_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a runner tells with a heartbeat; for people, never for the verdict."""
+
+    tests_done: int = 0
+    tests_failed: int = 0
+    log_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureFailure:
+    """Why an attempt was lost. `reason` is one of lease_lost, runner_error, oom_runner, queue_timeout, …"""
+
+    attempt: int
+    reason: str
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The one terminal record of a piece of work. `prefix` is where the winning attempt uploaded."""
+
+    outcome: WorkOutcome
+    attempt: int
+    epoch: int
+    at: datetime
+    reason: str | None = None
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSummary:
+    """What IngestShard recorded of a committed shard."""
+
+    tests: int
+    passed: int
+    failed: int
+    errors: int
+    skipped: int
+    flaky: int
+    cases_key: str | None
+    faults: tuple[str, ...] = ()  # unreadable or missing reports and the like, as sentences
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A piece of leased work: one preparation or one shard. Changed only through crosswind.runs.protocol."""
+
+    key: WorkKey
+    kind: WorkKind
+    team: str
+    suite: str
+    test: str
+    priority: Priority
+    stage: int
+    concurrency: int
+    infrastructure_retries: int
+    queue_seconds: int
+    estimate_seconds: float
+    order: OrderRef
+    state: WorkState
+    version: int  # of the stored item: optimistic writes compare it
+    epoch: int  # grows with every claim; a holder acts only under its own
+    attempt: int  # 1-based; grows when infrastructure failed, not when a runner hands back
+    token: str | None
+    enqueued_at: datetime
+    not_before: datetime | None = None  # backoff after an infrastructure failure
+    admitted_at: datetime | None = None
+    lease: Lease | None = None
+    progress: Progress = Progress()
+    failures: tuple[InfrastructureFailure, ...] = ()
+    commit: Commit | None = None
+    summary: ShardSummary | None = None  # set once by ingestion (shards) or planning (preparations)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """What a run's record keeps of its plan; the plan itself is in S3."""
+
+    tests: int | None  # discovered test ids; None where a framework cannot tell
+    shards: int
+    stages: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of a run, with a sentence that a person can act on."""
+
+    kind: VerdictKind
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailure:
+    """A state of the run gave up: infrastructure, or a preparation whose setup failed."""
+
+    state: str
+    kind: str  # infrastructure | setup | timeout
+    detail: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run's record."""
+
+    run_id: str
+    team: str
+    suite: str
+    priority: Priority
+    actor: str
+    issuer: str
+    spec_key: str  # the resolved suite in the artifacts bucket
+    spec_digest: str
+    timeout_seconds: int
+    state: RunState
+    version: int
+    created_at: datetime
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    stage_names: tuple[str, ...] = ()
+    current_stage: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    execution: str | None = None  # name of the latest execution
+    recoveries: int = 0
+    watched_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    cancelled_by: str | None = None
+    plan: PlanSummary | None = None
+    failure: RunFailure | None = None
+    verdict: Verdict | None = None
+    case_counts: dict[str, int] = field(default_factory=dict)  # by CaseStatus, after folding
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One record of a report: one test in one attempt of one shard, or folded over them."""
+
+    id: str  # stable identity (runs.identity)
+    test: str  # the suite's test job
+    variant: str
+    name: str  # as the framework calls it: a pytest node id, or suite / class / name
+    status: CaseStatus
+    duration_seconds: float
+    work_id: str
+    attempt: int = 1
+    attempts: int = 1
+    message: str | None = None
+    details: str | None = None

@@ -1,0 +1,350 @@
+"""What the runs area needs from outside, in its own words. Adapters implement these; bootstrap wires them.
+
+Every method may raise ThrottledError or DependencyError after its own bounded retries.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Generic, Protocol, TypeVar
+
+from crosswind.contracts.events import DomainEvent
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.suites import Priority
+from crosswind.contracts.tasks import RunExecutionInput
+from crosswind.contracts.work import DispatchMessage, WorkAnswer
+from crosswind.runs.model import Case, Run, Work, WorkKey
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some items and where to go on. `cursor` is opaque to callers; None means that there is no more."""
+
+    items: tuple[T, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's Idempotency-Key, kept 24 hours per team, with the digest of what was asked."""
+
+    team: str
+    key: str
+    request_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list: those of one team, newest first."""
+
+    team: str
+    suite: str | None = None
+    state: RunState | None = None
+    verdict: VerdictKind | None = None
+
+
+class RunStore(Protocol):
+    """Runs, the failures shown while they go on, the outbox and the cache of preparations."""
+
+    def create(self, run: Run, *, idempotency: IdempotencyKey | None) -> tuple[Run, bool]:
+        """Store a new run (version 1). Returns (run, True), or (the earlier run, False) for a repeated key.
+
+        Raises ConflictError when the key was used for another request.
+        """
+        ...
+
+    def get(self, run_id: str) -> Run:
+        """Read consistently. Raises NotFoundError."""
+        ...
+
+    def save(self, run: Run) -> Run:
+        """Write if the stored version equals `run.version`; returns the run with version + 1.
+
+        Raises WriteConflictError.
+        """
+        ...
+
+    def finish(self, run: Run, event: DomainEvent) -> Run:
+        """`save`, and put the event into the outbox, in one transaction."""
+        ...
+
+    def list_runs(self, wanted: RunFilter, *, limit: int, cursor: str | None) -> Page[Run]:
+        """Newest first. Raises InvalidInputError for a cursor that is not ours."""
+        ...
+
+    def unfinished(self) -> Iterator[Run]:
+        """Every run that is not finished, from a sparse index (eventually consistent)."""
+        ...
+
+    def unsent_events(self) -> Iterator[DomainEvent]:
+        """The outbox, oldest first."""
+        ...
+
+    def mark_sent(self, event_id: str) -> None:
+        """Take an event out of the outbox. Idempotent."""
+        ...
+
+    def add_failures(self, run_id: str, work_id: str, cases: Sequence[Case]) -> None:
+        """Keep a shard's first failures for those who watch. Idempotent per work id."""
+        ...
+
+    def failures(self, run_id: str) -> tuple[Case, ...]:
+        """All that `add_failures` kept, by work id."""
+        ...
+
+    def preparation(self, cache_key: str) -> str | None:
+        """The key of a stored Discovery (artifacts bucket) for this preparation, if one is known and not expired."""
+        ...
+
+    def remember_preparation(self, cache_key: str, *, discovery_key: str, until: datetime) -> None:
+        """Keep a successful preparation for later runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRecord:
+    """A stored suite."""
+
+    team: str
+    name: str
+    digest: str
+    updated_at: datetime
+    updated_by: str
+    spec: dict[str, object]
+
+
+class SuiteStore(Protocol):
+    """Stored suites, by team and name."""
+
+    def put(self, record: SuiteRecord) -> bool:
+        """Store or replace. Returns True when it did not exist before."""
+        ...
+
+    def get(self, team: str, name: str) -> SuiteRecord:
+        """Raises NotFoundError."""
+        ...
+
+    def delete(self, team: str, name: str) -> None:
+        """Raises NotFoundError."""
+        ...
+
+    def list_suites(self, team: str, *, limit: int, cursor: str | None) -> Page[SuiteRecord]:
+        """By name."""
+        ...
+
+
+class WorkStore(Protocol):
+    """Leased work, and its projection in the queue table, written in one transaction."""
+
+    def get(self, key: WorkKey) -> Work | None:
+        """Read consistently."""
+        ...
+
+    def save(self, before: Work | None, after: Work) -> Work:
+        """Write `after` if the stored item is still `before` (by version; None: does not exist).
+
+        The queue projection follows in the same transaction: a waiting item has an entry in its priority's waiting
+        list, an admitted or leased one in the active list, a done one in neither. Where the projection does not change (claim,
+        heartbeat, ingestion) this is one plain conditional write. Returns `after` with its new version (before + 1).
+        Raises WriteConflictError.
+        """
+        ...
+
+    def admit_all(self, pairs: Sequence[tuple[Work, Work]], *, fence: int) -> tuple[Work, ...]:
+        """Save many waiting → admitted changes, only while the scheduler's fence is still `fence`.
+
+        Returns those that were written; one that lost to another writer is left out. Raises WriteConflictError when
+        the fence has moved: this scheduler is no longer the one.
+        """
+        ...
+
+    def of_run(self, run_id: str) -> Iterator[Work]:
+        """All work of a run, by work id, read consistently and in pages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """A line of the waiting or the active list: what admission decides from."""
+
+    key: WorkKey
+    team: str
+    suite: str
+    priority: Priority
+    concurrency: int
+    enqueued_at: datetime
+    not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerTerm:
+    """A term as the one scheduler. `wanted` was the wake-up counter when it was read."""
+
+    fence: int
+    wanted: int
+
+
+class QueueStore(Protocol):
+    """The lists that the scheduler reads, its lease, and the capacity."""
+
+    def heads(self, priority: Priority, *, limit: int) -> tuple[QueueEntry, ...]:
+        """The oldest waiting entries of a priority, read consistently."""
+        ...
+
+    def active(self) -> tuple[QueueEntry, ...]:
+        """Everything that holds a slot, read consistently."""
+        ...
+
+    def waiting_count(self, *, at_most: int) -> int:
+        """How many entries wait, counted no further than `at_most`."""
+        ...
+
+    def slots(self) -> int | None:
+        """The capacity that the executor registered; None when none did."""
+        ...
+
+    def register_slots(self, slots: int) -> None:
+        """Called by an executor when it starts."""
+        ...
+
+    def want(self) -> int:
+        """Count a wake-up before trying to lead, so that a leader that is about to stop sees it. Returns the count."""
+        ...
+
+    def lead(self, owner: str, *, now: datetime, duration: timedelta) -> SchedulerTerm | None:
+        """Become the one scheduler, with a new fence; None while another's term lasts."""
+        ...
+
+    def resign(self, term: SchedulerTerm) -> bool:
+        """End the term, unless a wake-up came since `term.wanted` was read: then False, and the caller looks again."""
+        ...
+
+    def wanted(self) -> int:
+        """The wake-up counter now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """A stored object."""
+
+    key: str
+    size: int
+    modified_at: datetime
+
+
+class ObjectStore(Protocol):
+    """One bucket."""
+
+    bucket: str
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Write a small object."""
+        ...
+
+    def get(self, key: str, *, limit_bytes: int) -> bytes:
+        """Read a whole object. Raises NotFoundError; TooLargeError when it is larger than `limit_bytes`."""
+        ...
+
+    def get_range(self, key: str, *, offset: int, length: int) -> bytes:
+        """Read a part; shorter at the end, empty beyond it. Raises NotFoundError."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """A stream of the object. The caller closes it. Raises NotFoundError."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Size in bytes; None when there is no such object."""
+        ...
+
+    def upload(self, path: Path, key: str, *, content_type: str) -> None:
+        """Upload a file, in parts where it is large."""
+        ...
+
+    def download(self, key: str, path: Path) -> None:
+        """Download into a file. Raises NotFoundError."""
+        ...
+
+    def list_objects(self, prefix: str, *, limit: int, after: str | None = None) -> tuple[ObjectInfo, ...]:
+        """Objects under a prefix in key order, those behind `after`."""
+        ...
+
+    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
+        """A link that shows the object inline."""
+        ...
+
+    def presign_put(
+        self, key: str, *, size: int, sha256_hex: str, expires: timedelta
+    ) -> tuple[str, dict[str, str]]:
+        """A link, and the headers that must go with it, to upload exactly this content."""
+        ...
+
+
+class Queues(Protocol):
+    """Messages between the workers."""
+
+    def wake_scheduler(self) -> None:
+        """Ask for an admission round."""
+        ...
+
+    def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
+        """Hand admitted work to the executor, in batches."""
+        ...
+
+    def watch(self, run_id: str, *, delay: timedelta) -> None:
+        """Arm the watchdog of a run."""
+        ...
+
+
+class TaskTokens(Protocol):
+    """Answers to task tokens."""
+
+    def answer(self, token: str, answer: WorkAnswer) -> bool:
+        """Answer with an outcome. False when the token is over (answered, timed out, its execution gone)."""
+        ...
+
+
+class ExecutionStatus(StrEnum):
+    """Status of a Step Functions execution, as far as it matters here."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    ENDED = "ended"  # failed, timed out or stopped
+    UNKNOWN = "unknown"  # no such execution
+
+
+class Executions(Protocol):
+    """Executions of runs/test-run."""
+
+    def start(self, name: str, payload: RunExecutionInput) -> None:
+        """Start; starting the same name again is no error."""
+        ...
+
+    def status(self, name: str) -> ExecutionStatus:
+        """Describe one execution. Bounded use: 10 per second on AWS."""
+        ...
+
+    def stop(self, name: str, *, cause: str) -> None:
+        """Stop one; no error when it is over."""
+        ...
+
+
+class EventBus(Protocol):
+    """The domain event bus."""
+
+    def publish(self, events: Iterable[DomainEvent]) -> None:
+        """Publish; the receiver may see an event more than once."""
+        ...
+
+
+class Secrets(Protocol):
+    """The team's secrets."""
+
+    def get(self, team: str, name: str) -> str:
+        """The secret's text. Raises NotFoundError."""
+        ...

@@ -1,0 +1,96 @@
+"""The environment of each group of functions, as classes that both sides share: CDK writes, the Lambda reads.
+
+A field `runs_table` is the variable `CROSSWIND_RUNS_TABLE`. Every field is required: a missing one fails at cold start
+with its name, not at the first use.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Self
+
+_PREFIX = "CROSSWIND_"
+
+
+class SettingsError(Exception):
+    """The environment lacks a variable or holds a wrong one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base: to and from environment variables. Field types are str, int and float."""
+
+    def to_env(self) -> dict[str, str]:
+        """The variables for a Lambda's or a process's environment."""
+        return {_variable(field.name): str(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the variables. Raises SettingsError naming every one that is missing or no number."""
+        source = os.environ if environ is None else environ
+        values: dict[str, str | int | float] = {}
+        faults = []
+        for field in fields(cls):
+            raw = source.get(_variable(field.name))
+            if raw is None:
+                faults.append(f"{_variable(field.name)} is not set")
+                continue
+            kind = {"int": int, "float": float}.get(getattr(field.type, "__name__", str(field.type)), str)
+            try:
+                values[field.name] = kind(raw)
+            except ValueError:
+                faults.append(f"{_variable(field.name)} is {raw!r}, not a number")
+        if faults:
+            raise SettingsError("; ".join(faults))
+        return cls(**values)
+
+
+def _variable(name: str) -> str:
+    return _PREFIX + name.upper()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreSettings(Settings):
+    """Names that the stores need; every function of the runs area has them."""
+
+    stage: str
+    runs_table: str
+    queue_table: str
+    artifacts_bucket: str
+    sources_bucket: str
+    admission_queue_url: str
+    executor_queue_url: str
+    watch_queue_url: str
+    event_bus_name: str
+    retention_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings(StoreSettings):
+    """Lambdas that the state machine calls. They do not know the machine: it depends on them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlSettings(StoreSettings):
+    """Lambdas that start executions or decide admissions: API, workers, recovery."""
+
+    state_machine_arn: str
+    default_slots: int  # shards at once when no executor has registered its capacity
+    queue_limit: int  # waiting shards before the API answers 429
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizerSettings(Settings):
+    """The Lambda authorizer. `issuers` is JSON: a list of {issuer, audience, jwksUri?, teamsClaim, rolesClaim}."""
+
+    stage: str
+    issuers: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunnerSettings(StoreSettings):
+    """A runner agent, in a pod, a container or a local process."""
+
+    runner_id: str
+    work_folder: str
+    log_flush_seconds: float  # 2 where logs cost nothing, 30 on AWS
