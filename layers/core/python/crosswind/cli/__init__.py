@@ -1,1 +1,1 @@
-"""The command line: thin, like a handler."""
+"""The crosswind command: thin over the HTTP API, and over crosswind.local for the embedded cloud."""

@@ -23,3 +23,22 @@ class Actor(WireModel):
     issuer: str = Field(max_length=512, description="The OIDC issuer that vouches for the subject.")
     teams: tuple[str, ...] = Field(default=(), max_length=100)
     roles: tuple[Role, ...] = Field(default=(), max_length=10)
+
+
+class Action(StrEnum):
+    """What an actor may want to do with something of a team."""
+
+    READ_RUNS = "runs:read"
+    START_RUNS = "runs:start"
+    CANCEL_RUNS = "runs:cancel"
+    UPLOAD_SOURCES = "sources:upload"
+    READ_SUITES = "suites:read"
+    WRITE_SUITES = "suites:write"
+
+
+class Access(StrEnum):
+    """The answer of the permission policy (crosswind.platform.access)."""
+
+    ALLOWED = "allowed"
+    FORBIDDEN = "forbidden"  # the team is the actor's own; its roles do not reach
+    HIDDEN = "hidden"  # another team's: the actor may not even learn that it exists

@@ -17,10 +17,14 @@ class ResolvedTest(WireModel):
         default="", description="Matrix values such as `browser=chrome,os=linux`; empty without a matrix."
     )
     stage: int = Field(ge=0)
-    prepare_work_id: str | None = Field(description="The preparation of this run that makes its archive.")
-    discovery_key: str | None = Field(description="Or the Discovery of an earlier, equal preparation.")
+    prepare_work_id: str | None = Field(
+        default=None, description="The preparation of this run that makes its archive."
+    )
+    discovery_key: str | None = Field(
+        default=None, description="Or the Discovery of an earlier, equal preparation."
+    )
     framework: Framework
-    command: str | None
+    command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
     secret_refs: dict[str, str]
@@ -28,7 +32,7 @@ class ResolvedTest(WireModel):
     test_retries: int
     infrastructure_retries: int
     timeout_seconds: int
-    memory_mib: int | None
+    memory_mib: int | None = None
     reports: tuple[str, ...]
     artifacts: tuple[str, ...]
 
@@ -54,7 +58,7 @@ class PlannedShard(WireModel):
     test: str
     variant: str
     test_ids: tuple[str, ...] | None = Field(
-        description="None: the framework cannot tell; whatever reports, counts."
+        default=None, description="None: the framework cannot tell; whatever reports, counts."
     )
     estimate_seconds: float
 
@@ -72,7 +76,7 @@ class Plan(WireModel):
 
     run_id: str
     stages: tuple[PlannedStage, ...]
-    discovered: int | None
+    discovered: int | None = None
     method: str = Field(description="How tests were split, for people: by-duration, by-count or whole.")
     reason: str | None = None
     errors: tuple[str, ...] = Field(

@@ -131,7 +131,7 @@ class PrepareOrder(WireModel):
     source: Source
     setup: tuple[str, ...] = Field(description="Shell commands, run in order in the working directory.")
     framework: Framework
-    command: str | None
+    command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
     timeout_seconds: int = Field(gt=0)
@@ -146,12 +146,12 @@ class ShardOrder(WireModel):
     variant: str
     archive: ArchiveRef
     framework: Framework
-    command: str | None
+    command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
     secret_refs: dict[str, str] = Field(default={}, description="Environment name to secret name.")
     selection: tuple[str, ...] | None = Field(
-        description="Planned test ids; None runs all that the command runs."
+        default=None, description="Planned test ids; None runs all that the command runs."
     )
     shard_index: int = Field(ge=0)
     shard_count: int = Field(ge=1)
@@ -171,7 +171,9 @@ class Discovery(WireModel):
     preparation: str
     archive: ArchiveRef
     commit: str | None = Field(default=None, description="The Git commit, where the source is Git.")
-    test_ids: tuple[str, ...] | None = Field(description="None: the framework cannot list its tests.")
+    test_ids: tuple[str, ...] | None = Field(
+        default=None, description="None: the framework cannot list its tests."
+    )
     errors: tuple[str, ...] = Field(
         default=(), description="Setup or collection errors, for people; never retried."
     )
@@ -191,7 +193,9 @@ class FileRef(WireModel):
 class ShardResult(WireModel):
     """`result.json` of one attempt: what the runner saw. It lies under the attempt's own prefix (attempt and epoch)."""
 
-    exit_code: int | None = Field(description="None when the process was killed before it ended.")
+    exit_code: int | None = Field(
+        default=None, description="None when the process was killed before it ended."
+    )
     timed_out: bool = False
     out_of_memory: bool = False
     attempts: int = Field(
@@ -205,5 +209,9 @@ class ShardResult(WireModel):
     artifacts: tuple[FileRef, ...] = ()
     dropped: tuple[str, ...] = Field(
         default=(), description="Files that were not uploaded, each with the reason."
+    )
+    lost_reports: tuple[str, ...] = Field(
+        default=(),
+        description="Report files of any attempt that were not uploaded, each with the reason: evidence is missing.",
     )
     log_bytes: int = 0

@@ -13,6 +13,11 @@ def spec_key(run_id: str) -> str:
     return f"{run_prefix(run_id)}spec.json"
 
 
+def execution_input_key(run_id: str) -> str:
+    """The RunExecutionInput, kept so that a recovery execution gets the same."""
+    return f"{run_prefix(run_id)}input.json"
+
+
 def preparation_orders_key(run_id: str) -> str:
     """PrepareOrders, one JSON line each."""
     return f"{run_prefix(run_id)}prepare/orders.jsonl"
@@ -86,3 +91,13 @@ def preparation_work_id(index: int) -> str:
 def shard_work_id(index: int) -> str:
     """Work id of the n-th shard of a run, counted over all stages."""
     return f"shard-{index:05d}"
+
+
+def report_key(prefix: str, run: int, path: str) -> str:
+    """A report file of the n-th run of the command within an attempt (1-based; more than one after test retries)."""
+    return f"{prefix}reports/{run:02d}/{path}"
+
+
+def artifact_key(prefix: str, path: str) -> str:
+    """An artifact of an attempt, by its path in the working directory."""
+    return f"{prefix}artifacts/{path}"

@@ -113,6 +113,7 @@ class Work:
     attempt: int  # 1-based; grows when infrastructure failed, not when a runner hands back
     token: str | None
     enqueued_at: datetime
+    token_at: datetime | None = None  # when the token was sent: of two tokens the later one is current
     not_before: datetime | None = None  # backoff after an infrastructure failure
     admitted_at: datetime | None = None
     lease: Lease | None = None

@@ -89,7 +89,7 @@ class RunStore(Protocol):
         ...
 
     def add_failures(self, run_id: str, work_id: str, cases: Sequence[Case]) -> None:
-        """Keep a shard's first failures for those who watch. Idempotent per work id."""
+        """Keep a shard's first failures for those who watch, as many as one item holds. Idempotent per work id."""
         ...
 
     def failures(self, run_id: str) -> tuple[Case, ...]:
@@ -240,7 +240,10 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """One bucket."""
 
-    bucket: str
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+        ...
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         """Write a small object."""

@@ -1,0 +1,78 @@
+# The only command surface: people, hooks and CI call these targets. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+WORKERS ?= 2
+STAGES := local dev staging prod
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help venv demo up down test test-iam bench check format format-check lint types imports synth docs clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+venv: $(READY) ## Make the virtual environment from uv.lock
+
+$(READY): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or later is needed; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@echo 'installing the locked dependencies'
+	@UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --all-extras --python $(BIN)/python
+	@touch $(READY)
+
+demo: venv ## Run the main job end to end on this machine, with both example suites
+	@$(BIN)/crosswind demo
+
+up: venv ## Start the embedded cloud at http://127.0.0.1:8080
+	@$(BIN)/crosswind up
+
+down: venv ## Stop the embedded cloud; its data stays
+	@$(BIN)/crosswind down
+
+test: venv ## Run every test, the end-to-end ones on an embedded cloud of their own
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --ignore tests/bench
+
+test-iam: venv ## Run the end-to-end tests with IAM enforced
+	@CROSSWIND_TEST_IAM=1 $(BIN)/pytest -m e2e tests/e2e
+
+bench: venv ## Measure; docs/performance.md says what the figures mean
+	@$(BIN)/python -m tests.bench.imports
+	@$(BIN)/python -m tests.bench.scale
+	@$(BIN)/python -m tests.bench.third_party
+
+check: format-check lint types imports synth test test-iam ## Everything that CI checks
+
+format: venv ## Lay the code out, and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+format-check: venv ## Fail on code that is laid out in another way
+	@$(BIN)/ruff format --check .
+
+lint: venv ## Lint
+	@$(BIN)/ruff check .
+
+types: venv ## Check types, strictly
+	@$(BIN)/mypy
+
+imports: venv ## Check that imports flow downward only
+	@$(BIN)/lint-imports --no-cache
+
+synth: venv ## Synthesize every stage, with cdk-nag's rules
+	@for stage in $(STAGES); do \
+		echo "synthesizing $$stage"; \
+		CDK_OUTDIR=build/cdk-$$stage CDK_CONTEXT_JSON="{\"stage\": \"$$stage\"}" $(BIN)/python -m cdk.app; \
+	done
+
+docs: venv ## Write the generated documents anew: OpenAPI and the suite's JSON Schema
+	@$(BIN)/python -m crosswind.edge.openapi docs/api
+
+clean: ## Remove what these targets made here; the embedded cloud's data stays
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

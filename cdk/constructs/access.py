@@ -1,0 +1,141 @@
+"""Permissions by what they are for: each grants the few actions that the adapters call, on one resource.
+
+CDK's own `grant_read_data` and its like give wildcards of actions; these do not.
+"""
+
+from aws_cdk import ArnFormat, Stack, aws_events, aws_iam, aws_kms, aws_s3, aws_sqs
+from aws_cdk import aws_stepfunctions as sfn
+
+from cdk.constructs.table import Table
+
+_READ_ITEMS = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem")
+_WRITE_ITEMS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
+
+
+def read_table(grantee: aws_iam.IGrantable, table: Table) -> None:
+    """Read items, and query the table's indexes."""
+    arn = table.table.table_arn
+    aws_iam.Grant.add_to_principal(grantee=grantee, actions=list(_READ_ITEMS), resource_arns=[arn])
+    if table.index_names:
+        indexes = [f"{arn}/index/{name}" for name in table.index_names]
+        aws_iam.Grant.add_to_principal(grantee=grantee, actions=["dynamodb:Query"], resource_arns=indexes)
+    table.key.grant(grantee, "kms:Decrypt", "kms:DescribeKey")
+
+
+def write_table(grantee: aws_iam.IGrantable, table: Table) -> None:
+    """Read and write items; transactions need no more than their parts."""
+    read_table(grantee, table)
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee, actions=list(_WRITE_ITEMS), resource_arns=[table.table.table_arn]
+    )
+    table.key.grant(grantee, "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+
+
+def read_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: str) -> None:
+    """Read and list objects under a prefix such as `runs/`. Listing also turns a missing object's 403 into a 404."""
+    bucket_key(bucket).grant(grantee, "kms:Decrypt")
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee, actions=["s3:GetObject"], resource_arns=[bucket.arn_for_objects(f"{prefix}*")]
+    )
+    statement = aws_iam.PolicyStatement(
+        actions=["s3:ListBucket"],
+        resources=[bucket.bucket_arn],
+        conditions={"StringLike": {"s3:prefix": [f"{prefix}*"]}},
+    )
+    grantee.grant_principal.add_to_principal_policy(statement)
+
+
+def write_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: str) -> None:
+    """Read and write objects under a prefix, in parts where they are large."""
+    read_objects(grantee, bucket, prefix)
+    bucket_key(bucket).grant(grantee, "kms:GenerateDataKey")
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
+        resource_arns=[bucket.arn_for_objects(f"{prefix}*")],
+    )
+
+
+def send(grantee: aws_iam.IGrantable, queue: aws_sqs.Queue) -> None:
+    """Send messages, one by one or in batches."""
+    queue.grant(grantee, "sqs:SendMessage")
+    queue_key(queue).grant(grantee, "kms:GenerateDataKey", "kms:Decrypt")
+
+
+def consume(grantee: aws_iam.IGrantable, queue: aws_sqs.Queue) -> None:
+    """Receive, extend and delete messages."""
+    queue.grant(
+        grantee,
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:GetQueueAttributes",
+    )
+    queue_key(queue).grant(grantee, "kms:Decrypt")
+
+
+def answer_tokens(grantee: aws_iam.IGrantable) -> None:
+    """Answer task tokens. IAM knows no resource for this action; the secret is the token itself."""
+    aws_iam.Grant.add_to_principal(grantee=grantee, actions=["states:SendTaskSuccess"], resource_arns=["*"])
+
+
+def start_executions(grantee: aws_iam.IGrantable, machine: sfn.StateMachine) -> None:
+    """Start executions of the machine."""
+    machine.grant(grantee, "states:StartExecution")
+
+
+def manage_executions(grantee: aws_iam.IGrantable, machine: sfn.StateMachine) -> None:
+    """Start, look at and stop executions of the machine."""
+    start_executions(grantee, machine)
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=["states:DescribeExecution", "states:StopExecution"],
+        resource_arns=[executions_arn(machine)],
+    )
+
+
+def executions_arn(machine: sfn.StateMachine) -> str:
+    """All executions of the machine itself."""
+    return Stack.of(machine).format_arn(
+        service="states",
+        resource="execution",
+        resource_name=f"{machine.state_machine_name}:*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+
+
+def publish_events(grantee: aws_iam.IGrantable, bus: aws_events.EventBus) -> None:
+    """Put events on the bus."""
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee, actions=["events:PutEvents"], resource_arns=[bus.event_bus_arn]
+    )
+
+
+def read_secrets(grantee: aws_iam.ManagedPolicy, prefix: str) -> None:
+    """Read the secrets whose names start with a prefix, encrypted with the account's own key for secrets."""
+    principal = grantee.grant_principal
+    arn = Stack.of(grantee).format_arn(
+        service="secretsmanager",
+        resource="secret",
+        resource_name=f"{prefix}*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    principal.add_to_principal_policy(
+        aws_iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[arn])
+    )
+
+
+def bucket_key(bucket: aws_s3.IBucket) -> aws_kms.IKey:
+    """The key that a data bucket is encrypted with."""
+    return _required(bucket.encryption_key, bucket.node.path)
+
+
+def queue_key(queue: aws_sqs.Queue) -> aws_kms.IKey:
+    """The key that a queue is encrypted with."""
+    return _required(queue.encryption_master_key, queue.node.path)
+
+
+def _required(key: aws_kms.IKey | None, path: str) -> aws_kms.IKey:
+    if key is None:
+        raise ValueError(f"{path} has no key of its own")
+    return key

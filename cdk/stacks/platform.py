@@ -1,0 +1,52 @@
+"""What every area stands on: the data key, the event bus, the buckets."""
+
+from aws_cdk import RemovalPolicy, Stack, aws_events, aws_kms
+from constructs import Construct
+
+from cdk.constructs.bucket import AccessLogBucket, Bucket, BucketProps
+from cdk.stages import Stage
+
+ARTIFACTS_PREFIX = "runs"
+SOURCES_PREFIX = "sources"
+
+
+class PlatformStack(Stack):
+    """Key, bus and buckets; other stacks take them as attributes."""
+
+    key: aws_kms.Key
+    bus: aws_events.EventBus
+    artifacts: Bucket
+    sources: Bucket
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        self._stage = stage
+        self._define_key()
+        self._define_bus()
+        self._define_buckets()
+
+    def _define_key(self) -> None:
+        self.key = aws_kms.Key(
+            self,
+            "DataKey",
+            enable_key_rotation=True,
+            description=f"Crosswind {self._stage.name}: tables, queues and objects",
+            removal_policy=RemovalPolicy.RETAIN if self._stage.protected else RemovalPolicy.DESTROY,
+        )
+
+    def _define_bus(self) -> None:
+        self.bus = aws_events.EventBus(
+            self, "EventBus", description=f"Domain events of Crosswind {self._stage.name}"
+        )
+
+    def _define_buckets(self) -> None:
+        logs = AccessLogBucket(self, "AccessLogs", stage=self._stage)
+
+        def bucket(name: str, *, prefix: str, archive: bool) -> Bucket:
+            props = BucketProps(
+                stage=self._stage, key=self.key, access_logs=logs.bucket, prefix=prefix, archive=archive
+            )
+            return Bucket(self, name, props=props)
+
+        self.artifacts = bucket("Artifacts", prefix=ARTIFACTS_PREFIX, archive=True)
+        self.sources = bucket("Sources", prefix=SOURCES_PREFIX, archive=False)

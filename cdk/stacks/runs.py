@@ -1,0 +1,286 @@
+"""The runs area: tables, queues, the Lambdas of the state machine, the workers, and what a runner may do.
+
+The API's Lambdas are in the edge stack, beside the gateway that calls them.
+"""
+
+from dataclasses import dataclass
+
+from aws_cdk import CfnOutput, Duration, Stack, aws_events, aws_events_targets, aws_iam
+from aws_cdk import aws_lambda_event_sources as event_sources
+from constructs import Construct
+
+from cdk.assets import Packages
+from cdk.constructs import access
+from cdk.constructs.alarm import add_silence_alarm
+from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
+from cdk.constructs.queue import Queue, QueueProps
+from cdk.constructs.state_machine import MapData, StateMachine, StateMachineProps
+from cdk.constructs.table import Index, Table, TableProps
+from cdk.stacks.platform import ARTIFACTS_PREFIX, SOURCES_PREFIX, PlatformStack
+from cdk.stages import Stage
+from crosswind.settings import ControlSettings, Settings, StoreSettings, TaskSettings
+
+ARTIFACTS = f"{ARTIFACTS_PREFIX}/"
+SOURCES = f"{SOURCES_PREFIX}/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    seconds: int
+    memory_mib: int = 512
+
+
+_TASKS = {
+    "plan_run": ("PlanRun", _Limits(300, 1024)),
+    "ingest_shard": ("IngestShard", _Limits(300, 1024)),
+    "close_stage": ("CloseStage", _Limits(120)),
+    "fold_run": ("FoldRun", _Limits(890, 2048)),
+    "judge_run": ("JudgeRun", _Limits(120, 1024)),
+    "publish_run": ("PublishRun", _Limits(60)),
+    "record_failure": ("RecordFailure", _Limits(60)),
+}
+_WORKERS = {
+    "admit_work": ("AdmitWork", _Limits(60)),
+    "watch_run": ("WatchRun", _Limits(120, 1024)),
+    "sweep_runs": ("SweepRuns", _Limits(300)),
+    "recover_run": ("RecoverRun", _Limits(300, 1024)),
+    "fail_dead_letters": ("FailDeadLetters", _Limits(60)),
+}
+
+
+class RunsStack(Stack):
+    """Everything that carries a run from its execution's start to its verdict."""
+
+    runs_table: Table
+    queue_table: Table
+    admission: Queue
+    executor: Queue
+    watch: Queue
+    machine: StateMachine
+    tasks: dict[str, PythonFunction]
+    workers: dict[str, PythonFunction]
+    runner_policy: aws_iam.ManagedPolicy
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        packages: Packages,
+        platform: PlatformStack,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._stage = stage
+        self._platform = platform
+        self._code = Code(self, packages)
+        self._define_tables()
+        self._define_queues()
+        self._define_tasks()
+        self._define_machine(packages)
+        self._define_workers()
+        self._feed_workers()
+        self._define_runner_role()
+        self._grant_tasks()
+        self._grant_workers()
+        self._add_outputs()
+
+    def store_values(self) -> dict[str, str | int]:
+        """Values of StoreSettings."""
+        return {
+            "stage": self._stage.name,
+            "runs_table": self.runs_table.table.table_name,
+            "queue_table": self.queue_table.table.table_name,
+            "artifacts_bucket": self._platform.artifacts.bucket.bucket_name,
+            "sources_bucket": self._platform.sources.bucket.bucket_name,
+            "admission_queue_url": self.admission.queue.queue_url,
+            "executor_queue_url": self.executor.queue.queue_url,
+            "watch_queue_url": self.watch.queue.queue_url,
+            "event_bus_name": self._platform.bus.event_bus_name,
+            "retention_days": self._stage.retention_days,
+        }
+
+    def control_settings(self) -> ControlSettings:
+        """Environment of what starts executions or decides admissions."""
+        return ControlSettings(
+            **self.store_values(),  # type: ignore[arg-type]  # one mapping of str and int fields
+            state_machine_arn=self.machine.machine.state_machine_arn,
+            default_slots=self._stage.default_slots,
+            queue_limit=self._stage.queue_limit,
+        )
+
+    @property
+    def functions(self) -> dict[str, PythonFunction]:
+        """Every Lambda of the stack by its module."""
+        return self.tasks | self.workers
+
+    def _define_tables(self) -> None:
+        stage, key = self._stage, self._platform.key
+        indexes = (
+            Index(name="by_team", partition_key="teamKey", sort_key="createdKey"),
+            Index(name="unfinished", partition_key="unfinishedKey", sort_key="runKey"),
+        )
+        self.runs_table = Table(self, "Runs", props=TableProps(stage=stage, key=key, indexes=indexes))
+        self.queue_table = Table(self, "Queue", props=TableProps(stage=stage, key=key))
+
+    def _define_queues(self) -> None:
+        def queue(name: str, *, consumer: str | None, max_receives: int, oldest: Duration) -> Queue:
+            seconds = 6 * _WORKERS[consumer][1].seconds if consumer else 60
+            props = QueueProps(
+                stage=self._stage,
+                key=self._platform.key,
+                visibility_timeout=Duration.seconds(seconds),
+                max_receives=max_receives,
+                oldest_message_alarm=oldest,
+            )
+            return Queue(self, name, props=props)
+
+        self.admission = queue(
+            "Admission", consumer="admit_work", max_receives=5, oldest=Duration.minutes(10)
+        )
+        self.executor = queue("Executor", consumer=None, max_receives=10, oldest=Duration.minutes(10))
+        self.watch = queue("Watch", consumer="watch_run", max_receives=5, oldest=Duration.minutes(15))
+
+    def _function(self, module: str, name: str, limits: _Limits, settings: Settings) -> PythonFunction:
+        props = PythonFunctionProps(
+            stage=self._stage,
+            code=self._code,
+            area="runs",
+            name=module,
+            description=f"Crosswind runs: {module.replace('_', ' ')}",
+            timeout=Duration.seconds(limits.seconds),
+            memory_mib=limits.memory_mib,
+            settings=settings,
+        )
+        return PythonFunction(self, name, props=props)
+
+    def _define_tasks(self) -> None:
+        settings = TaskSettings(**self.store_values())  # type: ignore[arg-type]  # str and int fields
+        self.tasks = {
+            module: self._function(module, name, limits, settings)
+            for module, (name, limits) in _TASKS.items()
+        }
+
+    def _define_machine(self, packages: Packages) -> None:
+        props = StateMachineProps(
+            stage=self._stage,
+            definition=packages.root / "statemachines/runs/test-run.asl.json",
+            functions={name: self.tasks[module].function for module, (name, _) in _TASKS.items()},
+            queues={"Admission": self.admission.queue},
+            map_data=MapData(
+                bucket=self._platform.artifacts.bucket,
+                items=f"{ARTIFACTS}*/stages/*/tickets.jsonl",
+                results=f"{ARTIFACTS}*/map/*",
+            ),
+        )
+        self.machine = StateMachine(self, "TestRun", props=props)
+
+    def _define_workers(self) -> None:
+        settings = self.control_settings()
+        self.workers = {
+            module: self._function(module, name, limits, settings)
+            for module, (name, limits) in _WORKERS.items()
+        }
+
+    def _feed_workers(self) -> None:
+        self._consume("admit_work", self.admission, concurrency=self._stage.admission_concurrency)
+        self._consume("watch_run", self.watch, concurrency=self._stage.admission_concurrency)
+        letters = self.workers["fail_dead_letters"]
+        for queue in (self.admission, self.executor):
+            access.consume(letters.role, queue.dead_letters)
+            letters.function.add_event_source(
+                event_sources.SqsEventSource(
+                    queue.dead_letters, batch_size=10, report_batch_item_failures=True
+                )
+            )
+        self._define_rules()
+
+    def _consume(self, module: str, queue: Queue, *, concurrency: int) -> None:
+        worker = self.workers[module]
+        access.consume(worker.role, queue.queue)
+        worker.function.add_event_source(
+            event_sources.SqsEventSource(
+                queue.queue, batch_size=10, report_batch_item_failures=True, max_concurrency=concurrency
+            )
+        )
+
+    def _define_rules(self) -> None:
+        aws_events.Rule(
+            self,
+            "ExecutionEnded",
+            description="An execution ended without its verdict: recover the run.",
+            event_pattern=aws_events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+                    "stateMachineArn": [self.machine.machine.state_machine_arn],
+                },
+            ),
+            targets=[aws_events_targets.LambdaFunction(self.workers["recover_run"].function)],
+        )
+        sweep = self.workers["sweep_runs"].function
+        aws_events.Rule(
+            self,
+            "EveryMinute",
+            description="The backstop behind watchdogs and status events.",
+            schedule=aws_events.Schedule.rate(Duration.minutes(1)),
+            targets=[aws_events_targets.LambdaFunction(sweep, retry_attempts=0)],
+        )
+        if self._stage.alarms:
+            add_silence_alarm(
+                self,
+                "SweepSilent",
+                metric=sweep.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
+                periods=2,
+                meaning="The sweep has not run for ten minutes: lost runs are not recovered. Is its rule enabled?",
+            )
+
+    def _define_runner_role(self) -> None:
+        """What `crosswind-runner` may do, as a policy to attach to the role of a pod, a host or a person."""
+        policy = aws_iam.ManagedPolicy(self, "RunnerPolicy", description="A Crosswind runner's permissions")
+        access.consume(policy, self.executor.queue)
+        access.send(policy, self.admission.queue)
+        access.write_table(policy, self.runs_table)
+        access.write_table(policy, self.queue_table)
+        access.write_objects(policy, self._platform.artifacts.bucket, ARTIFACTS)
+        access.write_objects(policy, self._platform.sources.bucket, SOURCES)
+        access.answer_tokens(policy)
+        access.read_secrets(policy, f"crosswind/{self._stage.name}/")
+        self.runner_policy = policy
+
+    def _grant_tasks(self) -> None:
+        artifacts = self._platform.artifacts.bucket
+        for task in self.tasks.values():
+            access.write_table(task.role, self.runs_table)
+        for module in ("plan_run", "ingest_shard", "fold_run"):
+            access.write_objects(self.tasks[module].role, artifacts, ARTIFACTS)
+        for module in ("close_stage", "judge_run"):
+            access.read_objects(self.tasks[module].role, artifacts, ARTIFACTS)
+        access.publish_events(self.tasks["publish_run"].role, self._platform.bus)
+        recorder = self.tasks["record_failure"].role
+        access.write_table(recorder, self.queue_table)
+        access.answer_tokens(recorder)
+        access.send(recorder, self.admission.queue)
+
+    def _grant_workers(self) -> None:
+        for worker in self.workers.values():
+            access.write_table(worker.role, self.runs_table)
+            access.write_table(worker.role, self.queue_table)
+            access.answer_tokens(worker.role)
+            access.send(worker.role, self.admission.queue)
+        access.send(self.workers["admit_work"].role, self.executor.queue)
+        for module in ("watch_run", "sweep_runs", "recover_run"):
+            role = self.workers[module].role
+            access.send(role, self.executor.queue)
+            access.send(role, self.watch.queue)
+            access.manage_executions(role, self.machine.machine)
+            access.write_objects(role, self._platform.artifacts.bucket, ARTIFACTS)
+            access.publish_events(role, self._platform.bus)
+
+    def _add_outputs(self) -> None:
+        environment = StoreSettings(**self.store_values()).to_env()  # type: ignore[arg-type]  # str and int fields
+        CfnOutput(self, "RunnerEnvironment", value=self.to_json_string(environment))
+        CfnOutput(self, "RunnerPolicyArn", value=self.runner_policy.managed_policy_arn)
+        CfnOutput(self, "SweepFunctionName", value=self.workers["sweep_runs"].function.function_name)
+        CfnOutput(self, "StateMachineArn", value=self.machine.machine.state_machine_arn)

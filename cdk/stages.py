@@ -1,0 +1,185 @@
+"""What makes one stage differ from another: values only, never code. The stacks read these and nothing else."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Sizes, retention, protection and alarms of one deployment."""
+
+    name: str
+
+    protected: bool
+    """Tables and buckets survive the deletion of their stack, and tables refuse deletion."""
+
+    point_in_time_recovery: bool
+    tracing: bool
+    alarms: bool
+    web_firewall: bool
+    gateway_logs: bool
+    """Access and error logs of the API; they need an account-wide role, which an emulator has no use for."""
+
+    log_retention_days: int
+    archive_days: int
+    """After so many days objects of runs move to Glacier Instant Retrieval."""
+
+    retention_days: int
+    """After so many days runs, their objects and unused sources expire."""
+
+    authorizer_cache_seconds: int
+    requests_per_second: int
+    request_burst: int
+    requests_per_day: int
+    firewall_requests_per_five_minutes: int
+
+    default_slots: int
+    """Shards at once while no executor has registered its capacity."""
+
+    queue_limit: int
+    """Waiting shards before the API answers 429."""
+
+    admission_concurrency: int
+    """The most admission workers at once; each enqueues a batch, only one of them schedules."""
+
+    layer_python: str | None
+    """Python version of the AWS runtime; None builds for the interpreter that runs the emulator."""
+
+
+LOCAL: Final = Stage(
+    name="local",
+    protected=False,
+    point_in_time_recovery=False,
+    tracing=False,
+    alarms=False,
+    web_firewall=False,
+    gateway_logs=False,
+    log_retention_days=7,
+    archive_days=30,
+    retention_days=90,
+    authorizer_cache_seconds=0,
+    requests_per_second=1_000,
+    request_burst=2_000,
+    requests_per_day=10_000_000,
+    firewall_requests_per_five_minutes=100_000,
+    default_slots=4,
+    queue_limit=10_000,
+    admission_concurrency=2,
+    layer_python=None,
+)
+
+DEV: Final = Stage(
+    name="dev",
+    protected=False,
+    point_in_time_recovery=True,
+    tracing=True,
+    alarms=False,
+    web_firewall=True,
+    gateway_logs=True,
+    log_retention_days=14,
+    archive_days=30,
+    retention_days=90,
+    authorizer_cache_seconds=300,
+    requests_per_second=50,
+    request_burst=100,
+    requests_per_day=500_000,
+    firewall_requests_per_five_minutes=10_000,
+    default_slots=20,
+    queue_limit=5_000,
+    admission_concurrency=2,
+    layer_python="3.13",
+)
+
+STAGING: Final = Stage(
+    name="staging",
+    protected=True,
+    point_in_time_recovery=True,
+    tracing=True,
+    alarms=True,
+    web_firewall=True,
+    gateway_logs=True,
+    log_retention_days=30,
+    archive_days=30,
+    retention_days=90,
+    authorizer_cache_seconds=300,
+    requests_per_second=100,
+    request_burst=200,
+    requests_per_day=1_000_000,
+    firewall_requests_per_five_minutes=20_000,
+    default_slots=100,
+    queue_limit=20_000,
+    admission_concurrency=5,
+    layer_python="3.13",
+)
+
+PROD: Final = Stage(
+    name="prod",
+    protected=True,
+    point_in_time_recovery=True,
+    tracing=True,
+    alarms=True,
+    web_firewall=True,
+    gateway_logs=True,
+    log_retention_days=90,
+    archive_days=30,
+    retention_days=90,
+    authorizer_cache_seconds=300,
+    requests_per_second=500,
+    request_burst=1_000,
+    requests_per_day=10_000_000,
+    firewall_requests_per_five_minutes=100_000,
+    default_slots=1_000,
+    queue_limit=50_000,
+    admission_concurrency=10,
+    layer_python="3.13",
+)
+
+STAGES: Final[Mapping[str, Stage]] = MappingProxyType(
+    {stage.name: stage for stage in (LOCAL, DEV, STAGING, PROD)}
+)
+
+
+class StageError(Exception):
+    """The context names no stage that exists, or describes issuers wrongly."""
+
+
+def stage_named(name: str) -> Stage:
+    """The stage of a context value. Raises StageError."""
+    if name not in STAGES:
+        raise StageError(f"There is no stage {name!r}; choose one of {', '.join(STAGES)}: -c stage=NAME")
+    return STAGES[name]
+
+
+def issuers_json(*, local_issuer: str | None, issuers: str | None) -> str:
+    """The authorizer's issuers as JSON. With none configured it is an empty list: every token is then refused.
+
+    Args:
+        local_issuer: Context `localIssuer`: the address of the issuer that `crosswind up` serves.
+        issuers: Context `issuers`: a JSON list of {issuer, audience, jwksUri?, teamsClaim?, rolesClaim?}.
+    """
+    listed: list[dict[str, str]] = []
+    if local_issuer:
+        listed.append(_issuer({"issuer": local_issuer}))
+    if issuers:
+        try:
+            given = json.loads(issuers)
+        except json.JSONDecodeError as error:
+            raise StageError(f"The context value `issuers` is no JSON: {error}") from error
+        if not isinstance(given, list) or not all(
+            isinstance(item, dict) and "issuer" in item for item in given
+        ):
+            raise StageError("The context value `issuers` must be a list of objects with an `issuer` each")
+        listed.extend(_issuer(item) for item in given)
+    return json.dumps(listed, separators=(",", ":"))
+
+
+def _issuer(given: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "audience": "crosswind",
+        "teamsClaim": "crosswind_teams",
+        "rolesClaim": "crosswind_roles",
+        **given,
+    }

@@ -1,0 +1,180 @@
+"""One S3 bucket."""
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from urllib.parse import quote
+
+from botocore.exceptions import ClientError
+
+from crosswind.adapters.aws.errors import aws_errors, error_code
+from crosswind.kernel.errors import DependencyError, NotFoundError, TooLargeError
+from crosswind.runs.ports import ObjectInfo
+
+if TYPE_CHECKING:
+    from boto3.s3.transfer import S3Transfer
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_BEYOND_END = frozenset({"416", "InvalidRange"})
+_PART = 16 * 1024 * 1024
+_PARTS_AT_ONCE = 4
+_LIST_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class S3ObjectStore:
+    """ObjectStore on one bucket."""
+
+    client: "S3Client"
+    bucket: str
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        with aws_errors("s3"):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=data, ContentType=content_type)
+
+    def get(self, key: str, *, limit_bytes: int) -> bytes:
+        with _object_errors(key):
+            answer = self.client.get_object(Bucket=self.bucket, Key=key)
+            with answer["Body"] as body:
+                if answer["ContentLength"] > limit_bytes:
+                    raise TooLargeError(
+                        f"{key} has {answer['ContentLength']} bytes; at most {limit_bytes} are read"
+                    )
+                return body.read()
+
+    def get_range(self, key: str, *, offset: int, length: int) -> bytes:
+        if length <= 0:
+            return b""
+        with _object_errors(key):
+            try:
+                answer = self.client.get_object(
+                    Bucket=self.bucket, Key=key, Range=f"bytes={offset}-{offset + length - 1}"
+                )
+            except ClientError as error:
+                if error_code(error) not in _BEYOND_END:
+                    raise
+                return b""
+            with answer["Body"] as body:
+                return body.read()
+
+    def open(self, key: str) -> BinaryIO:
+        with _object_errors(key):
+            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+        return io.BufferedReader(_Stream(body))
+
+    def size(self, key: str) -> int | None:
+        try:
+            with _object_errors(key):
+                return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+        except NotFoundError:
+            return None
+
+    def upload(self, path: Path, key: str, *, content_type: str) -> None:
+        with _object_errors(key), _transfer(self.client) as transfer:
+            transfer.upload_file(str(path), self.bucket, key, extra_args={"ContentType": content_type})
+
+    def download(self, key: str, path: Path) -> None:
+        with _object_errors(key), _transfer(self.client) as transfer:
+            transfer.download_file(self.bucket, key, str(path))
+
+    def list_objects(self, prefix: str, *, limit: int, after: str | None = None) -> tuple[ObjectInfo, ...]:
+        found: list[ObjectInfo] = []
+        last = after
+        while len(found) < limit:
+            wanted = min(limit - len(found), _LIST_PAGE)
+            start: dict[str, Any] = {"StartAfter": last} if last else {}
+            with aws_errors("s3"):
+                page = self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, MaxKeys=wanted, **start)
+            found += (
+                ObjectInfo(
+                    key=entry["Key"], size=entry["Size"], modified_at=entry["LastModified"].astimezone(UTC)
+                )
+                for entry in page.get("Contents", [])
+            )
+            if not page.get("IsTruncated") or not found:
+                break
+            last = found[-1].key
+        return tuple(found)
+
+    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
+        with aws_errors("s3"):
+            return self.client.generate_presigned_url(
+                "get_object",
+                Params={
+                    "Bucket": self.bucket,
+                    "Key": key,
+                    "ResponseContentType": content_type,
+                    "ResponseContentDisposition": f"inline; filename*=UTF-8''{quote(file_name, safe='')}",
+                },
+                ExpiresIn=int(expires.total_seconds()),
+            )
+
+    def presign_put(
+        self, key: str, *, size: int, sha256_hex: str, expires: timedelta
+    ) -> tuple[str, dict[str, str]]:
+        """The signature covers length and checksum: S3 refuses another body with 400, and other headers with 403."""
+        checksum = base64.b64encode(bytes.fromhex(sha256_hex)).decode()
+        with aws_errors("s3"):
+            link = self.client.generate_presigned_url(
+                "put_object",
+                Params={
+                    "Bucket": self.bucket,
+                    "Key": key,
+                    "ContentLength": size,
+                    "ChecksumSHA256": checksum,
+                },
+                ExpiresIn=int(expires.total_seconds()),
+            )
+        return link, {"Content-Length": str(size), "x-amz-checksum-sha256": checksum}
+
+
+class _Stream(io.RawIOBase):
+    """A body under way, whose broken connection is a DependencyError."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with aws_errors("s3"):
+            data = self._body.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._body.close()
+        super().close()
+
+
+@contextmanager
+def _object_errors(key: str) -> Iterator[None]:
+    with aws_errors("s3"):
+        try:
+            yield
+        except ClientError as error:
+            if error_code(error) not in _MISSING:
+                raise
+            raise NotFoundError(f"there is no object {key}") from error
+
+
+@contextmanager
+def _transfer(client: "S3Client") -> Iterator["S3Transfer"]:
+    """A transfer in parts. Imported here: only runners move large files, and boto3 costs every cold start."""
+    from boto3.exceptions import RetriesExceededError, S3UploadFailedError  # noqa: PLC0415
+    from boto3.s3.transfer import S3Transfer, TransferConfig  # noqa: PLC0415
+
+    config = TransferConfig(
+        multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=_PARTS_AT_ONCE
+    )
+    try:
+        yield S3Transfer(client, config)  # type: ignore[arg-type]  # the stubs name botocore's Config here
+    except (RetriesExceededError, S3UploadFailedError) as error:
+        raise DependencyError(f"s3 did not finish a transfer: {error}") from error

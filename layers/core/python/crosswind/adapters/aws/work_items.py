@@ -1,0 +1,236 @@
+"""Work and queue entries as DynamoDB items, and back. Explicit: a field that is not named here is not stored."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from crosswind.adapters.aws.attributes import SCHEMA, Item, Values, from_item, iso, moment, to_item
+from crosswind.adapters.aws.keys import active_key, waiting_key, work_key
+from crosswind.contracts.suites import Priority
+from crosswind.contracts.work import OrderRef, WorkKind, WorkOutcome
+from crosswind.kernel.clock import from_iso, to_iso
+from crosswind.runs.model import (
+    Commit,
+    InfrastructureFailure,
+    Lease,
+    Progress,
+    ShardSummary,
+    Work,
+    WorkKey,
+    WorkState,
+)
+from crosswind.runs.ports import QueueEntry
+
+OUTLIVES_RUN = timedelta(days=7)
+
+
+def work_item(work: Work, *, retention: timedelta) -> Item:
+    """The stored form of a piece of work. It goes some days after its run's record would."""
+    return work_key(work.key) | to_item(
+        {
+            "schema": SCHEMA,
+            "runId": work.key.run_id,
+            "workId": work.key.work_id,
+            "kind": work.kind.value,
+            "team": work.team,
+            "suite": work.suite,
+            "test": work.test,
+            "priority": work.priority.value,
+            "stage": work.stage,
+            "concurrency": work.concurrency,
+            "infrastructureRetries": work.infrastructure_retries,
+            "queueSeconds": work.queue_seconds,
+            "estimateSeconds": work.estimate_seconds,
+            "order": {"key": work.order.key, "offset": work.order.offset, "length": work.order.length},
+            "state": work.state.value,
+            "version": work.version,
+            "epoch": work.epoch,
+            "attempt": work.attempt,
+            "token": work.token,
+            "tokenAt": iso(work.token_at),
+            "enqueuedAt": to_iso(work.enqueued_at),
+            "notBefore": iso(work.not_before),
+            "admittedAt": iso(work.admitted_at),
+            "lease": _lease_values(work.lease),
+            "progress": {
+                "testsDone": work.progress.tests_done,
+                "testsFailed": work.progress.tests_failed,
+                "logBytes": work.progress.log_bytes,
+            },
+            "failures": [_failure_values(failure) for failure in work.failures],
+            "commit": _commit_values(work.commit),
+            "summary": _summary_values(work.summary),
+            "expiresAt": expires_at(work.enqueued_at + retention + OUTLIVES_RUN),
+        }
+    )
+
+
+def read_work(item: Item) -> Work:
+    """The work that an item holds."""
+    values = from_item(item)
+    progress = values["progress"]
+    return Work(
+        key=WorkKey(run_id=values["runId"], work_id=values["workId"]),
+        kind=WorkKind(values["kind"]),
+        team=values["team"],
+        suite=values["suite"],
+        test=values["test"],
+        priority=Priority(values["priority"]),
+        stage=values["stage"],
+        concurrency=values["concurrency"],
+        infrastructure_retries=values["infrastructureRetries"],
+        queue_seconds=values["queueSeconds"],
+        estimate_seconds=float(values["estimateSeconds"]),
+        order=OrderRef(**values["order"]),
+        state=WorkState(values["state"]),
+        version=values["version"],
+        epoch=values["epoch"],
+        attempt=values["attempt"],
+        token=values.get("token"),
+        token_at=moment(values.get("tokenAt")),
+        enqueued_at=from_iso(values["enqueuedAt"]),
+        not_before=moment(values.get("notBefore")),
+        admitted_at=moment(values.get("admittedAt")),
+        lease=_read_lease(values.get("lease")),
+        progress=Progress(
+            tests_done=progress["testsDone"],
+            tests_failed=progress["testsFailed"],
+            log_bytes=progress["logBytes"],
+        ),
+        failures=tuple(_read_failure(failure) for failure in values["failures"]),
+        commit=_read_commit(values.get("commit")),
+        summary=_read_summary(values.get("summary")),
+    )
+
+
+def queue_item(work: Work | None) -> Item | None:
+    """The line that a piece of work has in the queue table: none, one waiting or one active."""
+    if work is None or work.state is WorkState.DONE:
+        return None
+    waiting = work.state is WorkState.WAITING
+    place = waiting_key(work.priority, work.enqueued_at, work.key) if waiting else active_key(work.key)
+    return place | to_item(
+        {
+            "schema": SCHEMA,
+            "runId": work.key.run_id,
+            "workId": work.key.work_id,
+            "team": work.team,
+            "suite": work.suite,
+            "priority": work.priority.value,
+            "concurrency": work.concurrency,
+            "enqueuedAt": to_iso(work.enqueued_at),
+            "notBefore": iso(work.not_before),
+        }
+    )
+
+
+def read_entry(item: Item) -> QueueEntry:
+    """The queue entry that an item holds."""
+    values = from_item(item)
+    return QueueEntry(
+        key=WorkKey(run_id=values["runId"], work_id=values["workId"]),
+        team=values["team"],
+        suite=values["suite"],
+        priority=Priority(values["priority"]),
+        concurrency=values["concurrency"],
+        enqueued_at=from_iso(values["enqueuedAt"]),
+        not_before=moment(values.get("notBefore")),
+    )
+
+
+def expires_at(at: datetime) -> int:
+    """The form that DynamoDB's TTL wants: whole seconds since 1970."""
+    return int(at.timestamp())
+
+
+def _lease_values(lease: Lease | None) -> dict[str, Any] | None:
+    if lease is None:
+        return None
+    return {
+        "runnerId": lease.runner_id,
+        "startedAt": to_iso(lease.started_at),
+        "expiresAt": to_iso(lease.expires_at),
+    }
+
+
+def _read_lease(values: Values | None) -> Lease | None:
+    if values is None:
+        return None
+    return Lease(
+        runner_id=values["runnerId"],
+        started_at=from_iso(values["startedAt"]),
+        expires_at=from_iso(values["expiresAt"]),
+    )
+
+
+def _failure_values(failure: InfrastructureFailure) -> dict[str, Any]:
+    return {
+        "attempt": failure.attempt,
+        "reason": failure.reason,
+        "detail": failure.detail,
+        "at": to_iso(failure.at),
+    }
+
+
+def _read_failure(values: Values) -> InfrastructureFailure:
+    return InfrastructureFailure(
+        attempt=values["attempt"],
+        reason=values["reason"],
+        detail=values["detail"],
+        at=from_iso(values["at"]),
+    )
+
+
+def _commit_values(commit: Commit | None) -> dict[str, Any] | None:
+    if commit is None:
+        return None
+    return {
+        "outcome": commit.outcome.value,
+        "attempt": commit.attempt,
+        "epoch": commit.epoch,
+        "at": to_iso(commit.at),
+        "reason": commit.reason,
+        "prefix": commit.prefix,
+    }
+
+
+def _read_commit(values: Values | None) -> Commit | None:
+    if values is None:
+        return None
+    return Commit(
+        outcome=WorkOutcome(values["outcome"]),
+        attempt=values["attempt"],
+        epoch=values["epoch"],
+        at=from_iso(values["at"]),
+        reason=values.get("reason"),
+        prefix=values.get("prefix"),
+    )
+
+
+def _summary_values(summary: ShardSummary | None) -> dict[str, Any] | None:
+    if summary is None:
+        return None
+    return {
+        "tests": summary.tests,
+        "passed": summary.passed,
+        "failed": summary.failed,
+        "errors": summary.errors,
+        "skipped": summary.skipped,
+        "flaky": summary.flaky,
+        "casesKey": summary.cases_key,
+        "faults": list(summary.faults),
+    }
+
+
+def _read_summary(values: Values | None) -> ShardSummary | None:
+    if values is None:
+        return None
+    return ShardSummary(
+        tests=values["tests"],
+        passed=values["passed"],
+        failed=values["failed"],
+        errors=values["errors"],
+        skipped=values["skipped"],
+        flaky=values["flaky"],
+        cases_key=values.get("casesKey"),
+        faults=tuple(values["faults"]),
+    )

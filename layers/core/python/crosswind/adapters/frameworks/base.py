@@ -1,0 +1,134 @@
+"""What a test framework must be able to tell a runner.
+
+An adapter starts nothing itself. It says which command to start (a `Launch`), and reads afterwards what the framework
+left in a private folder; the runner's sandbox starts the command, so that every framework has the same limits.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+MAX_EVENT_BYTES = 64 * 1024 * 1024  # of progress lines: a hostile test may write without end
+MAX_DISCOVERY_BYTES = 64 * 1024 * 1024
+MAX_ERROR_CHARACTERS = 4000  # of one collection error
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How a test job's author wants the framework called."""
+
+    command: str | None
+    args: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A command to start in the working directory, and where it will leave its traces."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str] = field(default_factory=dict)
+    reports: tuple[
+        Path, ...
+    ] = ()  # JUnit XML in the private folder, beside those that the order's globs name
+    events: Path | None = None  # progress: one JSON object a line
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a discovery found. `test_ids` is None where the framework cannot list its tests."""
+
+    test_ids: tuple[str, ...] | None
+    errors: tuple[str, ...] = ()
+
+
+class FrameworkAdapter(Protocol):
+    """One framework. `folder` is a fresh private folder that the tests may write to."""
+
+    def discovery(self, invocation: Invocation, *, folder: Path) -> Launch | None:
+        """The command that lists the tests; None where the framework cannot."""
+        ...
+
+    def collected(self, folder: Path) -> Collected | None:
+        """What the discovery left; None when it left nothing readable."""
+        ...
+
+    def run(
+        self,
+        invocation: Invocation,
+        *,
+        folder: Path,
+        selection: Sequence[str] | None,
+        shard_index: int,
+        shard_count: int,
+    ) -> Launch:
+        """The command that runs the selected tests, or all where `selection` is None."""
+        ...
+
+    def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:
+        """What a retry after a failed attempt has to run. None: everything that the attempt was to run."""
+        ...
+
+    def remarks(self, folder: Path) -> tuple[str, ...]:
+        """Sentences for the log about what the attempt left, such as selected tests that do not exist."""
+        ...
+
+
+def shell(command: str, args: Sequence[str]) -> tuple[str, ...]:
+    """Run an author's command line in `sh`, with further arguments that the shell does not read."""
+    return ("sh", "-c", f'{command} "$@"' if args else command, "sh", *args)
+
+
+@dataclass(slots=True)
+class EventTail:
+    """Follows the progress lines of a running command. What is not a known event is passed over."""
+
+    path: Path
+    done: int = 0
+    failed: int = 0
+    _offset: int = 0
+
+    def poll(self) -> None:
+        """Read what was added since the last call, at most 1 MiB of whole lines."""
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(self._offset)
+                data = stream.read(1024 * 1024)
+        except OSError:
+            return
+        whole = data.rfind(b"\n") + 1
+        self._offset += whole
+        if self._offset > MAX_EVENT_BYTES:
+            return
+        for event in _events(data[:whole]):
+            if event.get("event") == "finish":
+                self.done += 1
+                self.failed += event.get("outcome") in {"failed", "error"}
+
+
+def finished(path: Path) -> dict[str, str]:
+    """Outcome by test id, of the tests that came to an end. Empty when there are no readable lines."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_EVENT_BYTES)
+    except OSError:
+        return {}
+    return {
+        str(event.get("id")): str(event.get("outcome"))
+        for event in _events(data)
+        if event.get("event") == "finish"
+    }
+
+
+def _events(data: bytes) -> list[dict[str, object]]:
+    events = []
+    for line in data.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events

@@ -1,0 +1,146 @@
+"""The stores and channels of the runs area on AWS, from settings; each made once, at first use."""
+
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from crosswind.bootstrap import clients
+from crosswind.kernel.clock import SystemClock
+from crosswind.settings import ControlSettings, StoreSettings
+
+if TYPE_CHECKING:
+    from crosswind.adapters.aws.dynamo import Dynamo
+    from crosswind.adapters.aws.queues import ExecutorQueue
+    from crosswind.runs.ports import (
+        EventBus,
+        Executions,
+        ObjectStore,
+        Queues,
+        QueueStore,
+        RunStore,
+        Secrets,
+        SuiteStore,
+        TaskTokens,
+        WorkStore,
+    )
+
+# Adapters are imported where they are made: a handler pays for those that it uses.
+# ruff: noqa: PLC0415
+
+
+@cache
+def run_store(settings: StoreSettings) -> "RunStore":
+    """Runs, outbox, remembered preparations."""
+    from crosswind.adapters.aws.run_store import DynamoRunStore
+
+    return DynamoRunStore(
+        dynamo=_dynamo(),
+        table=settings.runs_table,
+        clock=SystemClock(),
+        retention=timedelta(days=settings.retention_days),
+    )
+
+
+@cache
+def suite_store(settings: StoreSettings) -> "SuiteStore":
+    """Stored suites."""
+    from crosswind.adapters.aws.suite_store import DynamoSuiteStore
+
+    return DynamoSuiteStore(dynamo=_dynamo(), table=settings.runs_table)
+
+
+@cache
+def work_store(settings: StoreSettings) -> "WorkStore":
+    """Leased work and its projection in the queue."""
+    from crosswind.adapters.aws.work_store import DynamoWorkStore
+
+    return DynamoWorkStore(
+        dynamo=_dynamo(),
+        runs_table=settings.runs_table,
+        queue_table=settings.queue_table,
+        retention=timedelta(days=settings.retention_days),
+    )
+
+
+@cache
+def queue_store(settings: StoreSettings) -> "QueueStore":
+    """The queue's lists, the scheduler's lease, the capacity."""
+    from crosswind.adapters.aws.queue_store import DynamoQueueStore
+
+    return DynamoQueueStore(dynamo=_dynamo(), table=settings.queue_table)
+
+
+@cache
+def artifacts(settings: StoreSettings) -> "ObjectStore":
+    """The artifacts bucket: everything of a run."""
+    from crosswind.adapters.aws.object_store import S3ObjectStore
+
+    return S3ObjectStore(client=clients.s3(), bucket=settings.artifacts_bucket)
+
+
+@cache
+def sources(settings: StoreSettings) -> "ObjectStore":
+    """The sources bucket: archives, named by content."""
+    from crosswind.adapters.aws.object_store import S3ObjectStore
+
+    return S3ObjectStore(client=clients.s3(), bucket=settings.sources_bucket)
+
+
+@cache
+def queues(settings: StoreSettings) -> "Queues":
+    """Messages between the workers."""
+    from crosswind.adapters.aws.queues import SqsQueues
+
+    return SqsQueues(
+        client=clients.sqs(),
+        admission_url=settings.admission_queue_url,
+        executor_url=settings.executor_queue_url,
+        watch_url=settings.watch_queue_url,
+    )
+
+
+@cache
+def executor_queue(settings: StoreSettings) -> "ExecutorQueue":
+    """The executor's queue, for a runner."""
+    from crosswind.adapters.aws.queues import ExecutorQueue
+
+    return ExecutorQueue(client=clients.sqs_polling(), url=settings.executor_queue_url)
+
+
+@cache
+def task_tokens() -> "TaskTokens":
+    """Answers to task tokens."""
+    from crosswind.adapters.aws.task_tokens import SfnTaskTokens
+
+    return SfnTaskTokens(client=clients.stepfunctions())
+
+
+@cache
+def executions(settings: ControlSettings) -> "Executions":
+    """Executions of the runs' state machine."""
+    from crosswind.adapters.aws.executions import SfnExecutions
+
+    return SfnExecutions(client=clients.stepfunctions(), state_machine_arn=settings.state_machine_arn)
+
+
+@cache
+def event_bus(settings: StoreSettings) -> "EventBus":
+    """The domain event bus."""
+    from crosswind.adapters.aws.event_bus import EventBridgeBus
+
+    return EventBridgeBus(client=clients.events(), name=settings.event_bus_name)
+
+
+@cache
+def secrets(settings: StoreSettings) -> "Secrets":
+    """The teams' secrets of this stage."""
+    from crosswind.adapters.aws.secrets import SecretsManagerSecrets
+
+    return SecretsManagerSecrets(client=clients.secretsmanager(), stage=settings.stage)
+
+
+@cache
+def _dynamo() -> "Dynamo":
+    from crosswind.adapters.aws.dynamo import Dynamo
+
+    return Dynamo(clients.dynamodb())

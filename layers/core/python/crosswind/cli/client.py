@@ -1,0 +1,248 @@
+"""The HTTP client of the API: time limits, bounded retries of what may be repeated, problems as typed errors."""
+
+import random
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from crosswind.cli.config import is_loopback
+from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError
+from crosswind.contracts.base import WireModel
+from crosswind.contracts.problems import PROBLEM_TYPE_BASE, Problem
+from crosswind.contracts.requests import (
+    ArtifactPage,
+    CasePage,
+    CreateSourceAnswer,
+    CreateSourceRequest,
+    LogChunk,
+    PutSuiteAnswer,
+    RunAccepted,
+    RunPage,
+    RunView,
+    StoredSuite,
+    SubmitRunRequest,
+    SuitePage,
+    ValidateAnswer,
+    WhoAmI,
+)
+
+TIME_LIMITS = httpx.Timeout(connect=5, read=35, write=35, pool=5)  # the API itself ends at 29 s
+UPLOAD_LIMITS = httpx.Timeout(connect=5, read=120, write=120, pool=5)
+MAX_TRIES = 4
+MAX_PAUSE_SECONDS = 20.0
+_RETRIED = frozenset({429, 502, 503, 504})
+_SUITE_MEDIA_TYPE = "application/yaml"
+
+Model = TypeVar("Model", bound=WireModel)
+Query = Mapping[str, str | int | bool | None]
+
+
+class ApiClient:
+    """One method per operation. Every call but a submit without a key is idempotent and may be repeated."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        token: str | None,
+        authority: Path | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.endpoint = endpoint
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        proxies = not is_loopback(endpoint)  # what is on this machine is not reached through a proxy
+        trusted = ssl.create_default_context(cafile=authority) if authority else True
+        self._http = httpx.Client(
+            base_url=endpoint, headers=headers, timeout=TIME_LIMITS, transport=transport, trust_env=proxies
+        )
+        self._storage = httpx.Client(  # never sees the token
+            timeout=UPLOAD_LIMITS, transport=transport, trust_env=proxies, verify=trusted
+        )
+        self._sleep = sleep
+        self._chance = chance
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+        self._storage.close()
+
+    def whoami(self) -> WhoAmI:
+        return self._get("/api/v1/whoami", WhoAmI)
+
+    def submit(self, request: SubmitRunRequest, *, idempotency_key: str) -> RunAccepted:
+        """Submit a run; the key makes the repetition of a lost answer safe."""
+        headers = {"Idempotency-Key": idempotency_key, "Content-Type": "application/json"}
+        answer = self._send("POST", "/api/v1/tests", content=request.to_wire(), headers=headers)
+        return _read(answer, RunAccepted)
+
+    def get_run(self, run_id: str, *, detail: bool = False) -> RunView:
+        query: Query = {"detail": "true"} if detail else {}
+        return self._get(f"/api/v1/tests/{_segment(run_id)}", RunView, query)
+
+    def list_runs(self, query: Query) -> RunPage:
+        return self._get("/api/v1/tests", RunPage, query)
+
+    def cancel(self, run_id: str) -> RunView:
+        return _read(self._send("DELETE", f"/api/v1/tests/{_segment(run_id)}"), RunView)
+
+    def results(self, run_id: str, query: Query) -> CasePage:
+        return self._get(f"/api/v1/tests/{_segment(run_id)}/results", CasePage, query)
+
+    def artifacts(self, run_id: str, query: Query) -> ArtifactPage:
+        return self._get(f"/api/v1/tests/{_segment(run_id)}/artifacts", ArtifactPage, query)
+
+    def logs(self, run_id: str, *, work_id: str, offset: int) -> LogChunk:
+        query: Query = {"workId": work_id, "offset": offset}
+        return self._get(f"/api/v1/tests/{_segment(run_id)}/logs", LogChunk, query)
+
+    def create_source(self, request: CreateSourceRequest) -> CreateSourceAnswer:
+        headers = {"Content-Type": "application/json"}
+        answer = self._send("POST", "/api/v1/sources", content=request.to_wire(), headers=headers)
+        return _read(answer, CreateSourceAnswer)
+
+    def upload(self, file: Path, *, url: str, headers: Mapping[str, str]) -> None:
+        """PUT a file to a presigned link."""
+        sent = httpx.Headers({**headers})
+        sent["Content-Length"] = str(file.stat().st_size)
+
+        def put() -> httpx.Response:
+            with file.open("rb") as stream:
+                return self._storage.put(url, content=stream, headers=sent)
+
+        answer = self._repeat(put, what="the upload")
+        if answer.is_error:
+            raise CliError(f"the upload was refused with status {answer.status_code}: {answer.text[:500]}")
+
+    def download(self, url: str, target: Path) -> int:
+        """Fetch a presigned link into a file; its size."""
+        temporary = target.with_name(f".{target.name}.part")
+        try:
+            with self._storage.stream("GET", url) as answer, temporary.open("wb") as stream:
+                if answer.is_error:
+                    raise CliError(f"{target.name} cannot be downloaded: status {answer.status_code}")
+                for block in answer.iter_bytes():
+                    stream.write(block)
+            temporary.replace(target)
+        except httpx.HTTPError as error:
+            raise ConnectionFailedError(f"{target.name} cannot be downloaded: {error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return target.stat().st_size
+
+    def validate(self, text: str) -> ValidateAnswer:
+        headers = {"Content-Type": _SUITE_MEDIA_TYPE}
+        return _read(self._send("POST", "/api/v1/validations", content=text, headers=headers), ValidateAnswer)
+
+    def list_suites(self, query: Query) -> SuitePage:
+        return self._get("/api/v1/suites", SuitePage, query)
+
+    def put_suite(self, name: str, text: str) -> PutSuiteAnswer:
+        headers = {"Content-Type": _SUITE_MEDIA_TYPE}
+        return _read(
+            self._send("PUT", f"/api/v1/suites/{_segment(name)}", content=text, headers=headers),
+            PutSuiteAnswer,
+        )
+
+    def get_suite(self, name: str, *, team: str | None) -> StoredSuite:
+        return self._get(f"/api/v1/suites/{_segment(name)}", StoredSuite, {"team": team})
+
+    def delete_suite(self, name: str, *, team: str | None) -> None:
+        self._send("DELETE", f"/api/v1/suites/{_segment(name)}", query={"team": team})
+
+    def _get(self, path: str, model: type[Model], query: Query | None = None) -> Model:
+        return _read(self._send("GET", path, query=query), model)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Query | None = None,
+    ) -> httpx.Response:
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        body = None if content is None else content.encode()
+        answer = self._repeat(
+            lambda: self._http.request(method, path, content=body, headers=headers, params=params),
+            what=self.endpoint,
+        )
+        if answer.is_error:
+            raise _problem_of(answer)
+        return answer
+
+    def _repeat(self, call: Callable[[], httpx.Response], *, what: str) -> httpx.Response:
+        for attempt in range(1, MAX_TRIES + 1):
+            try:
+                answer = call()
+            except httpx.TransportError as error:
+                if attempt == MAX_TRIES:
+                    raise ConnectionFailedError(
+                        f"{what} does not answer: {_words_of(error)}",
+                        hint="Is it running? `crosswind status` tells for the embedded cloud, `crosswind up` starts it.",
+                    ) from error
+                self._sleep(self._pause(attempt, None))
+                continue
+            if answer.status_code not in _RETRIED or attempt == MAX_TRIES:
+                return answer
+            self._sleep(self._pause(attempt, answer.headers.get("Retry-After")))
+        raise AssertionError("the loop returns or raises")  # pragma: no cover
+
+    def _pause(self, attempt: int, retry_after: str | None) -> float:
+        if retry_after and retry_after.isdigit():
+            return min(float(retry_after), MAX_PAUSE_SECONDS)
+        backoff: float = 0.5 * 2 ** (attempt - 1)
+        return backoff * (0.5 + self._chance())
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _words_of(error: httpx.TransportError) -> str:
+    return str(error) or type(error).__name__
+
+
+def _read(answer: httpx.Response, model: type[Model]) -> Model:
+    """Fields that a newer server added are ignored: the contracts only grow."""
+    try:
+        return model.model_validate_json(answer.content, extra="ignore")
+    except ValidationError as error:
+        raise CliError(
+            f"the answer of {answer.request.url.path} is not a {model.__name__}: {error.errors()[0]['msg']}",
+            hint="Is this endpoint a Crosswind API of the same version?",
+        ) from error
+
+
+def _problem_of(answer: httpx.Response) -> ApiError:
+    try:
+        problem = Problem.model_validate_json(answer.content, extra="ignore")
+    except ValidationError:
+        problem = Problem(
+            type=f"{PROBLEM_TYPE_BASE}http",
+            title=f"{answer.status_code} {answer.reason_phrase}".strip(),
+            status=answer.status_code,
+            detail=_plain_detail(answer),
+        )
+    hint = "Sign in again: crosswind login" if problem.status == httpx.codes.UNAUTHORIZED else None
+    return ApiError(problem, hint=hint)
+
+
+def _plain_detail(answer: httpx.Response) -> str:
+    """A gateway's own error is often `{"message": …}`."""
+    try:
+        body: Any = answer.json()
+    except ValueError:
+        return answer.text[:500] or "the answer has no text"
+    message = body.get("message") if isinstance(body, dict) else None
+    return str(message or body)[:500]

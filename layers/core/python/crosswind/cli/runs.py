@@ -1,0 +1,304 @@
+"""Commands that read and steer runs: get, list, watch, logs, results, artifacts, cancel."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from crosswind.cli import local, render
+from crosswind.cli.errors import CliError
+from crosswind.cli.logs import print_logs, work_id_of
+from crosswind.cli.session import (
+    EndpointOption,
+    JsonOption,
+    ProfileOption,
+    Session,
+    TeamOption,
+    open_session,
+)
+from crosswind.cli.submitting import finish
+from crosswind.contracts.requests import (
+    ArtifactPage,
+    ArtifactView,
+    CasePage,
+    CaseStatus,
+    CaseView,
+    RunPage,
+    RunState,
+    RunSummary,
+    RunView,
+    VerdictKind,
+)
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+_PAGE = 200
+
+
+def get(
+    ctx: typer.Context,
+    run: RunArgument,
+    detail: Annotated[bool, typer.Option("--detail", help="Also each shard.")] = False,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run: state, counts, verdict and why."""
+    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        view = session.client.get_run(run, detail=detail)
+        if as_json:
+            session.emit(view)
+            return
+        _print_run(session, view)
+
+
+def list_runs(
+    ctx: typer.Context,
+    team: TeamOption = None,
+    suite: Annotated[str | None, typer.Option("--suite", help="Only runs of this suite.")] = None,
+    state: Annotated[RunState | None, typer.Option("--state", help="Only runs in this state.")] = None,
+    verdict: Annotated[
+        VerdictKind | None, typer.Option("--verdict", help="Only runs with this verdict.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first."""
+    filters = {
+        "team": team,
+        "suite": suite,
+        "state": state.value if state else None,
+        "verdict": verdict.value if verdict else None,
+    }
+    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        items: list[RunSummary] = []
+        cursor: str | None = None
+        while len(items) < limit:
+            query = {**filters, "limit": min(_PAGE, limit - len(items)), "cursor": cursor}
+            page = session.client.list_runs(query)
+            items += page.items
+            cursor = page.next_cursor
+            if not cursor:
+                break
+        if as_json:
+            session.emit(RunPage(items=tuple(items), next_cursor=cursor))
+            return
+        rows = [
+            (item.execution_id, item.suite, item.team, _outcome(item), item.created_at, item.actor)
+            for item in items
+        ]
+        _print_table(session, ("run", "suite", "team", "outcome", "created", "actor"), rows, none="no runs")
+        _note_more(session, more=cursor is not None)
+
+
+def watch(
+    ctx: typer.Context,
+    run: RunArgument,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow a run to its verdict; the exit status tells it."""
+    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        finish(session, run)
+
+
+def cancel(
+    ctx: typer.Context,
+    run: RunArgument,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")] = False,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel a run: stops what runs, frees what waits. Repeating it is no error."""
+    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        view = session.client.cancel(run)
+        if wait:
+            finish(session, run)
+        elif as_json:
+            session.emit(view)
+        else:
+            ended = view.state is RunState.FINISHED
+            session.say("the run had already ended" if ended else "cancelling")
+            session.say(render.headline(view))
+
+
+def logs(
+    ctx: typer.Context,
+    run: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="The run's id; without, the embedded cloud's logs.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option("--shard", help="Only this one, such as 3, shard-00003 or prepare-00000.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run has ended.")] = False,
+    component: Annotated[
+        str | None, typer.Option("--component", help="Of the embedded cloud's logs, only these.")
+    ] = None,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the logs of a run's shards, or of the embedded cloud."""
+    if run is None:
+        local.print_cloud_logs(follow=follow, component=component, as_json=as_json)
+        return
+    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        print_logs(session, run, work_id=work_id_of(shard) if shard else None, follow=follow)
+
+
+def results(
+    ctx: typer.Context,
+    run: RunArgument,
+    status: Annotated[
+        CaseStatus | None, typer.Option("--status", help="Only cases with this status.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
+    details: Annotated[bool, typer.Option("--details", help="With stack traces and output.")] = False,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List test cases, failed first."""
+    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        page = all_results(session, run, status=status, limit=limit)
+        if as_json:
+            session.emit(page)
+            return
+        if not page.items:
+            session.say("no cases" if page.complete else "no cases yet")
+        for case in page.items:
+            _print_case(session, case, details=details)
+        _note_more(session, more=page.next_cursor is not None)
+        if not page.complete:
+            session.note("the run is going on; this is what there is so far")
+
+
+def all_results(session: Session, run: str, *, status: CaseStatus | None, limit: int) -> CasePage:
+    """Up to `limit` cases over as many pages as it takes."""
+    items: list[CaseView] = []
+    page: CasePage | None = None
+    while page is None or (page.next_cursor and len(items) < limit):
+        query = {
+            "status": status.value if status else None,
+            "limit": min(_PAGE, limit - len(items)),
+            "cursor": page.next_cursor if page else None,
+        }
+        page = session.client.results(run, query)
+        items += page.items
+    return CasePage(items=tuple(items), complete=page.complete, next_cursor=page.next_cursor)
+
+
+def artifacts(
+    ctx: typer.Context,
+    run: RunArgument,
+    shard: Annotated[str | None, typer.Option("--shard", help="Only files of this shard.")] = None,
+    download: Annotated[
+        Path | None, typer.Option("--download", metavar="DIR", help="Save the files in this folder.")
+    ] = None,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List a run's files, or download them."""
+    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        files: list[ArtifactView] = []
+        cursor: str | None = None
+        while True:
+            query = {"workId": work_id_of(shard) if shard else None, "limit": _PAGE, "cursor": cursor}
+            page = session.client.artifacts(run, query)
+            if download:
+                _download(session, page, download)
+            files += page.items
+            cursor = page.next_cursor
+            if not cursor:
+                break
+        if as_json:
+            session.emit(ArtifactPage(items=tuple(files)))
+            return
+        rows = [(file.work_id, file.path, str(file.size), file.content_type) for file in files]
+        _print_table(session, ("shard", "path", "bytes", "type"), rows, none="no artifacts")
+
+
+def _download(session: Session, page: ArtifactPage, folder: Path) -> None:
+    """Links last some minutes only, so each page is fetched before the next is asked for."""
+    for file in page.items:
+        target = inside(folder, file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        size = session.client.download(file.url, target)
+        session.note(f"{target} ({size} bytes)")
+
+
+def inside(folder: Path, file: ArtifactView) -> Path:
+    """Where a file is saved. Its path was chosen by a test: one that leads out of the folder raises CliError."""
+    root = (folder / file.work_id).resolve()
+    target = (root / file.path).resolve()
+    if not root.is_relative_to(folder.resolve()) or root not in target.parents:
+        raise CliError(f"artifact {file.path!r} of {file.work_id} leads out of {folder}; it is not saved")
+    return target
+
+
+def _print_run(session: Session, view: RunView) -> None:
+    session.say(render.headline(view))
+    if view.verdict:
+        session.say(Text(render.clean(view.verdict.reason)))
+    else:
+        session.say(render.progress(view) + (", cancelling" if view.cancel_requested else ""))
+    seconds = render.elapsed(view, now=session.surroundings.now())
+    session.say(f"team {view.team}, {view.priority.value}, by {view.actor}, {render.duration(seconds)}")
+    session.say()
+    for line in render.counts(view):
+        session.say(line)
+    if view.work:
+        rows = [
+            (
+                work.work_id,
+                work.test,
+                work.outcome or work.state,
+                str(work.attempt),
+                str(work.tests_done),
+                str(work.tests_failed),
+                work.reason or "",
+            )
+            for work in view.work
+        ]
+        session.say()
+        _print_table(session, ("shard", "test", "state", "attempt", "tests", "failed", "reason"), rows)
+
+
+def _print_case(session: Session, case: CaseView, *, details: bool) -> None:
+    tries = f", {case.attempts} attempts" if case.attempts > 1 else ""
+    session.say(
+        Text.assemble(
+            render.coloured(f"{case.status.value:8}"),
+            f"{render.case_name(case)}  ({case.test}, {case.work_id}, {case.duration_seconds:.2f} s{tries})",
+        )
+    )
+    if case.message:
+        session.say(Text(f"        {render.first_line(case.message)}"))
+    if details and case.details:
+        for line in render.clean(case.details).splitlines():
+            session.say(Text(f"        {line}"))
+
+
+def _print_table(
+    session: Session, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, none: str = ""
+) -> None:
+    if not rows:
+        session.say(none)
+        return
+    for line in render.columns(header, [tuple(render.clean(cell) for cell in row) for row in rows]):
+        session.say(line)
+
+
+def _outcome(item: RunSummary) -> str:
+    return item.verdict.value if item.verdict else item.state.value
+
+
+def _note_more(session: Session, *, more: bool) -> None:
+    if more:
+        session.note("there are more; raise --limit")

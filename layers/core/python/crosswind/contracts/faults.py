@@ -1,0 +1,126 @@
+"""Pydantic's errors in plain words: path with camelCase names and indexes, what is wrong, what was expected."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from crosswind.kernel.errors import FieldError
+
+Path = tuple[str | int, ...]
+
+UNKNOWN_FIELD = "there is no such field"
+_FIXED = {"missing": "is required", "extra_forbidden": UNKNOWN_FIELD}
+_FORMS = {
+    r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$": "lower-case letters, digits, `-` and `.`, at most 63 characters, such as `api-tests`",
+    r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": "lower-case letters, digits and `-`, at most 63 characters, such as `payments`",
+    r"^[A-Za-z_][A-Za-z0-9_]{0,127}$": "a variable's name: letters, digits and `_`, no digit first",
+    r"^(?:[0-9]{1,6}h)?(?:[0-9]{1,6}m)?(?:[0-9]{1,6}s)?$": "a duration such as `90s`, `30m` or `1h30m`",
+    r"^sha256:[0-9a-f]{64}$": "`sha256:` and 64 hexadecimal digits",
+    r"^[1-9][0-9]{0,5}(Mi|Gi)$": "an amount such as `512Mi` or `2Gi`",
+}
+_KINDS = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_BOUNDS = {
+    "greater_than_equal": ("ge", "at least {}"),
+    "greater_than": ("gt", "more than {}"),
+    "less_than_equal": ("le", "at most {}"),
+    "less_than": ("lt", "less than {}"),
+    "too_long": ("max_length", "at most {} items"),
+    "too_short": ("min_length", "at least {} items"),
+    "string_too_long": ("max_length", "at most {} characters"),
+    "string_too_short": ("min_length", "at least {} characters"),
+}
+_SHOWN = 60
+_MOST = 200
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """`spec.stages[0].name`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def field_errors(error: ValidationError, document: Any) -> dict[Path, FieldError]:
+    """One fault per place, in the order of the model; alternatives of a union become one."""
+    found: dict[Path, FieldError] = {}
+    for detail in error.errors(include_url=False)[:_MOST]:
+        if detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]:
+            continue  # its items are wrong, and are told of; there are enough of them
+        path = _place(detail["loc"], document, missing=detail["type"] == "missing")
+        message, expected = _words(detail)
+        known = found.get(path)
+        if known is None:
+            found[path] = FieldError(path=path_text(path), message=message, expected=expected)
+        elif expected and known.expected and expected not in known.expected:
+            found[path] = FieldError(known.path, known.message, expected=f"{known.expected}, or {expected}")
+    return found
+
+
+def with_suggestions(found: dict[Path, FieldError], known_fields: Mapping[Path, Sequence[str]]) -> None:
+    """Add `did you mean` to unknown fields, from the names that a place knows."""
+    for path, error in found.items():
+        names = known_fields.get(path[:-1])
+        close = difflib.get_close_matches(str(path[-1]), names, n=1) if names and path else []
+        if close and error.message == UNKNOWN_FIELD:
+            found[path] = FieldError(
+                error.path, f"{UNKNOWN_FIELD}; did you mean `{close[0]}`?", error.expected
+            )
+
+
+def _place(location: Sequence[str | int], document: Any, *, missing: bool) -> Path:
+    """The location without the names of union members and other words that pydantic puts in."""
+    path: list[str | int] = []
+    here: Any = document
+    for part in location:
+        if (isinstance(here, Mapping) and part in here) or (isinstance(part, int) and isinstance(here, list | tuple) and part < len(here)):
+            here = here[part]
+        elif not (missing and part == location[-1]):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _words(detail: Any) -> tuple[str, str | None]:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _FIXED:
+        return _FIXED[kind], None
+    shown = _shown(detail.get("input"))
+    if kind in _KINDS:
+        return f"{shown} does not fit here", _KINDS[kind]
+    if kind in {"literal_error", "enum"}:
+        return f"{shown} is not one of the values", re.sub("'", "`", str(context.get("expected")))
+    if kind == "string_pattern_mismatch":
+        pattern = str(context.get("pattern"))
+        return f"{shown} does not have the right form", _FORMS.get(pattern, f"the form {pattern}")
+    if kind in _BOUNDS:
+        name, words = _BOUNDS[kind]
+        return "is out of bounds", words.format(context.get(name))
+    return str(detail["msg"]), None
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if value is None:
+        return "nothing"
+    text = repr(value) if isinstance(value, str) else str(value).lower()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -1,0 +1,246 @@
+"""Brings the embedded cloud up and down: emulator, gateway with issuer, stacks, and a pool of runners.
+
+`up` may be called at any time: it starts what is missing, deploys what has changed, and does nothing otherwise.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+import httpx
+
+from crosswind.adapters.aws.deployment import Deployment
+from crosswind.bootstrap.deployment import deployment as build_deployment
+from crosswind.local import deploy, emulator, processes
+from crosswind.local.certificates import ensure_certificates
+from crosswind.local.home import Home, LocalError, LocalState, ProcessRef, source_root
+from crosswind.local.issuer import ensure_issuer
+from crosswind.local.tools import Tools, ensure_tools
+
+DEFAULT_PORT = 8080
+DEFAULT_EMULATOR_PORT = 4566
+GATEWAY = "gateway"
+POOL = "pool"
+_GATEWAY_SECONDS = 30
+_POOL_START_SECONDS = 30
+_POOL_STOP_SECONDS = 25
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpOptions:
+    """What the caller asked for; None means as last time, or the default."""
+
+    port: int | None = None
+    emulator_port: int | None = None
+    runners: int | None = None
+    iam_enforced: bool | None = None
+
+
+@dataclass
+class EmbeddedCloud:
+    """One data directory's cloud."""
+
+    home: Home
+    report: Report = field(default=lambda _: None)
+
+    def up(self, options: UpOptions) -> LocalState:
+        """Start and deploy what is needed. Raises LocalError that says what stands in the way."""
+        self.home.create()
+        with self.home.locked():
+            state = self._settle(options)
+            self._check_ports(state)
+            tools = ensure_tools(self.report)
+            ensure_issuer(self.home.issuer)
+            if state.iam_enforced:
+                ensure_certificates(self.home.tls)
+            self.home.save(state)
+            state = self._ensure_gateway(state)
+            state, restarted = self._ensure_emulator(state, tools)
+            state, deployed = self._ensure_stacks(state, tools)
+            state, refilled = self._ensure_pool(state, tools, renew=deployed)
+            if restarted or deployed or refilled:
+                self.report("sweeping for runs that were in flight")
+                self._deployment(state).invoke(state.outputs["SweepFunctionName"])
+            return state
+
+    def down(self) -> list[str]:
+        """Stop every part that runs, in the order that loses nothing. Returns their names."""
+        with self.home.locked():
+            state = self.home.load()
+            return [] if state is None else self._stop(state)
+
+    def reset(self) -> None:
+        """Stop everything and delete the data directory."""
+        if not self.home.path.exists():
+            return
+        if not (self.home.path / "lock").exists() and any(self.home.path.iterdir()):
+            raise LocalError(f"{self.home.path} was not made by `crosswind up`, so it is not deleted")
+        with self.home.locked():
+            try:
+                state = self.home.load()
+            except LocalError:
+                state = None
+            if state is not None:
+                self._stop(state)
+            shutil.rmtree(self.home.path)
+
+    def _stop(self, state: LocalState) -> list[str]:
+        stopped = []
+        for name, seconds in ((POOL, _POOL_STOP_SECONDS), (GATEWAY, 5)):
+            self.report(f"stopping the {name}")
+            if processes.stop(state.processes.get(name), grace_seconds=seconds):
+                stopped.append(name)
+        self.report("stopping the emulator")
+        if emulator.stop(state.processes.get(emulator.NAME)):
+            stopped.append(emulator.NAME)
+        self.home.save(replace(state, processes={}))
+        return stopped
+
+    def _settle(self, options: UpOptions) -> LocalState:
+        """Merge what is asked for with what is there. What runs already keeps its ports and mode."""
+        last = self.home.load()
+        base = last or LocalState(
+            port=DEFAULT_PORT, emulator_port=DEFAULT_EMULATOR_PORT, runners=os.cpu_count() or 1
+        )
+        state = replace(
+            base,
+            port=options.port or base.port,
+            emulator_port=options.emulator_port or base.emulator_port,
+            runners=options.runners if options.runners is not None else base.runners,
+            iam_enforced=base.iam_enforced if options.iam_enforced is None else options.iam_enforced,
+        )
+        moved = (state.port, state.emulator_port, state.iam_enforced) != (
+            base.port,
+            base.emulator_port,
+            base.iam_enforced,
+        )
+        if moved and any(processes.find(ref) for ref in base.processes.values()):
+            raise LocalError(
+                f"it is already up at {base.endpoint} with other options; `crosswind down` first"
+            )
+        return state
+
+    def _check_ports(self, state: LocalState) -> None:
+        wanted = (
+            (GATEWAY, state.port, "--port"),
+            (emulator.NAME, state.emulator_port, "--emulator-port"),
+        )
+        for name, port, option in wanted:
+            if processes.find(state.processes.get(name)) is None and not processes.port_is_free(port):
+                holder = processes.port_holder(port)
+                raise LocalError(f"port {port} is taken by {holder}; choose another with {option}")
+
+    def _ensure_gateway(self, state: LocalState) -> LocalState:
+        ref = state.processes.get(GATEWAY)
+        if processes.find(ref) and gateway_is_healthy(state):
+            return state
+        processes.stop(ref, grace_seconds=5)
+        self.report(f"starting the endpoint at {state.endpoint}")
+        ref = processes.start_detached(
+            [sys.executable, "-m", "crosswind.local.gateway", str(self.home.path)],
+            log=self.home.logs / f"{GATEWAY}.log",
+            environ=processes.scrubbed_environment({"PYTHONUNBUFFERED": "1"}),
+        )
+        return self._record(state, GATEWAY, ref)
+
+    def _ensure_emulator(self, state: LocalState, tools: Tools) -> tuple[LocalState, bool]:
+        ref = state.processes.get(emulator.NAME)
+        if processes.find(ref) and emulator.is_healthy(self.home, state):
+            return state, False
+        if ref is not None:
+            emulator.stop(ref)  # one that hangs, or what a killed one left behind
+        self.report("starting the AWS emulator")
+        ref = emulator.start(self.home, state, python=tools.emulator_python)
+        return self._record(state, emulator.NAME, ref), True
+
+    def _ensure_stacks(self, state: LocalState, tools: Tools) -> tuple[LocalState, bool]:
+        root = source_root()
+        fingerprint = deploy.fingerprint(root, state)
+        deployment = self._deployment(state)
+        if fingerprint == state.fingerprint and state.outputs and deploy.is_whole(deployment):
+            return state, False
+        self.report("synthesizing the stacks")
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            bootstrapped = pool.submit(deploy.bootstrap, self.home, state, tools, deployment)
+            deploy.synthesize(self.home, root, state, tools)
+            bootstrapped.result()
+        self.report("deploying the stacks")
+        processes.wait_until(
+            lambda: gateway_is_healthy(state),
+            seconds=_GATEWAY_SECONDS,
+            what="the endpoint",
+            ref=state.processes.get(GATEWAY),
+        )
+        deploy.deploy(self.home, state, tools)
+        state = replace(state, fingerprint=fingerprint, outputs=dict(deploy.outputs(deployment)))
+        self.home.save(state)
+        return state, True
+
+    def _ensure_pool(self, state: LocalState, tools: Tools, *, renew: bool) -> tuple[LocalState, bool]:
+        ref = state.processes.get(POOL)
+        if _pool_size(ref) == state.runners and not renew:
+            return state, False
+        processes.stop(ref, grace_seconds=_POOL_STOP_SECONDS)
+        self.report(f"starting {state.runners} runners")
+        environ = {
+            **json.loads(state.outputs["RunnerEnvironment"]),
+            **emulator.client_environment(self.home, state),
+            "CROSSWIND_TEST_PYTHON": str(tools.test_python),
+            "PYTHONUNBUFFERED": "1",
+        }
+        ref = processes.start_detached(
+            [sys.executable, "-m", "crosswind.local.pool", str(self.home.path), str(state.runners)],
+            log=self.home.logs / f"{POOL}.log",
+            environ=processes.scrubbed_environment(environ),
+        )
+        state = self._record(state, POOL, ref)
+        processes.wait_until(
+            lambda: state.runners == 0 or _running_runners(ref) > 0,
+            seconds=_POOL_START_SECONDS,
+            what="the pool of runners",
+            ref=ref,
+        )
+        return state, True
+
+    def _record(self, state: LocalState, name: str, ref: ProcessRef) -> LocalState:
+        state = state.with_process(name, ref)
+        self.home.save(state)
+        return state
+
+    def _deployment(self, state: LocalState) -> Deployment:
+        return build_deployment(emulator.client_environment(self.home, state))
+
+
+def gateway_is_healthy(state: LocalState) -> bool:
+    """Whether the endpoint answers, and is ours."""
+    try:
+        answer = httpx.get(f"{state.endpoint}/health", timeout=2, trust_env=False)
+        return bool(answer.json().get("service") == "crosswind-gateway")
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return False
+
+
+def _running_runners(ref: ProcessRef | None) -> int:
+    process = processes.find(ref)
+    return len(process.children()) if process is not None else 0
+
+
+def _pool_size(ref: ProcessRef | None) -> int | None:
+    process = processes.find(ref)
+    return int(process.cmdline()[-1]) if process is not None else None
+
+
+def elapsed_reporter(write: Callable[[str], None]) -> Report:
+    """Prefix every step with the seconds since the first."""
+    started = time.monotonic()
+
+    def report(text: str) -> None:
+        write(f"{time.monotonic() - started:6.1f} s  {text}")
+
+    return report

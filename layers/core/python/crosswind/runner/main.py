@@ -1,0 +1,125 @@
+"""`crosswind-runner`: one runner process. Its environment is RunnerSettings and RunnerOptions.
+
+SIGTERM and SIGINT: take no more work, kill what runs, hand it back, exit 0. A second one: exit at once.
+"""
+
+import hashlib
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from threading import Thread
+
+import psutil
+
+from crosswind.bootstrap import runner as bootstrap
+from crosswind.bootstrap import stores
+from crosswind.bootstrap.runner import RunnerOptions
+from crosswind.kernel.clock import SystemClock
+from crosswind.runner.agent import Agent, Leasing
+from crosswind.runner.archives import ArchiveCache, ArchiveLimits
+from crosswind.runner.environment import TestEnvironment
+from crosswind.runner.hardening import harden
+from crosswind.runner.places import UnsafeFolderError, attempts_folder, hold_folder
+from crosswind.runner.processes import end_leftovers
+from crosswind.runner.session import OpenSession
+from crosswind.settings import RunnerSettings, SettingsError
+
+_EXIT_USAGE = 2
+_EXIT_FORCED = 1
+_log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run until a signal. Returns 0 after a clean stop, 2 for a wrong environment."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        settings = RunnerSettings.from_env()
+        options = RunnerOptions.from_env()
+    except SettingsError as error:
+        print(f"crosswind-runner: {error}", file=sys.stderr)
+        return _EXIT_USAGE
+    harden()
+    marker = marker_of(settings)
+    try:
+        lock = hold_folder(Path(settings.work_folder).absolute())
+        agent = build_agent(settings, options, marker=marker)
+    except UnsafeFolderError as error:
+        print(f"crosswind-runner: {error}", file=sys.stderr)
+        return _EXIT_USAGE
+    if found := end_leftovers(marker):
+        _log.info("ended %d processes that an earlier runner left behind", found)
+    watch_signals(agent)
+    _log.info("runner %s is ready", settings.runner_id)
+    agent.run()
+    _log.info("runner %s has stopped", settings.runner_id)
+    lock.close()
+    return 0
+
+
+def marker_of(settings: RunnerSettings) -> str:
+    """Names the work folder in the processes that its runner starts. Its next runner may have another id."""
+    return hashlib.sha256(str(Path(settings.work_folder).absolute()).encode()).hexdigest()[:16]
+
+
+def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str) -> Agent:
+    """Wire a runner."""
+    folder = Path(settings.work_folder).absolute()
+    clock = SystemClock()
+    limits = ArchiveLimits()
+    return Agent(
+        runner_id=settings.runner_id,
+        queue=stores.executor_queue(settings),
+        leasing=Leasing(
+            claim=bootstrap.claim_work(settings),
+            beat=bootstrap.beat_work(settings),
+            commit=bootstrap.commit_work(settings),
+            hand_back=bootstrap.hand_back(settings),
+            fail=bootstrap.fail_attempt(settings),
+        ),
+        secrets=stores.secrets(settings),
+        open_session=OpenSession(
+            artifacts=stores.artifacts(settings),
+            sources=stores.sources(settings),
+            runs=stores.run_store(settings),
+            cache=ArchiveCache(folder / "cache", limits=limits),
+            limits=limits,
+            environment=TestEnvironment.of(
+                os.environ, marker=marker, test_python=options.test_python, passed_on=options.test_env
+            ),
+            clock=clock,
+            log_flush_seconds=settings.log_flush_seconds,
+            test_uid=options.test_uid,
+        ),
+        attempts_folder=attempts_folder(folder),
+        tick_seconds=settings.log_flush_seconds,
+    )
+
+
+def watch_signals(agent: Agent) -> None:
+    """Let a thread act on signals: a handler would run inside whatever the main thread holds a lock for."""
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)  # noqa: FBT003  # the socket's own signature
+    signal.set_wakeup_fd(writing.fileno())
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(wanted, lambda *_: None)
+    Thread(target=_act_on_signals, args=(agent, reading, writing), daemon=True, name="signals").start()
+
+
+def _act_on_signals(agent: Agent, reading: socket.socket, writing: socket.socket) -> None:
+    with reading, writing:
+        for received in range(1, sys.maxsize):
+            reading.recv(1)
+            if received == 1:
+                _log.info("stopping")
+                agent.stop()
+                continue
+            for child in psutil.Process().children(recursive=True):
+                child.kill()
+            os._exit(_EXIT_FORCED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""Opens an attempt: the log, the sandbox and the guarded stores that it works with, and closes them again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from crosswind.contracts.work import Order, PrepareOrder, ShardOrder
+from crosswind.kernel.clock import Clock
+from crosswind.kernel.errors import NotFoundError
+from crosswind.runner.archives import ArchiveCache, ArchiveLimits
+from crosswind.runner.attempt import Attempt, Meter
+from crosswind.runner.environment import TestEnvironment
+from crosswind.runner.executing import ExecuteShard
+from crosswind.runner.faults import InfrastructureFaultError, Interruption
+from crosswind.runner.git import PROTOCOLS
+from crosswind.runner.logs import LogShipper
+from crosswind.runner.preparing import PrepareSource
+from crosswind.runner.sandbox import GRACE_SECONDS, Place, Sandbox
+from crosswind.runner.uploads import GuardedStore
+from crosswind.runs.layout import attempt_prefix, discovery_key, result_key
+from crosswind.runs.model import Work
+from crosswind.runs.ports import ObjectStore, RunStore
+
+_ORDERS: TypeAdapter[PrepareOrder | ShardOrder] = TypeAdapter(Order)
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One attempt, ready to work."""
+
+    attempt: Attempt
+    execute_shard: ExecuteShard
+    prepare_source: PrepareSource
+
+    def execute(self, order: ShardOrder, secrets: dict[str, str]) -> None:
+        """Run a shard and leave result.json."""
+        result = self.execute_shard(self.attempt, order, secrets=secrets)
+        self._leave(result_key(self.attempt.prefix), result.to_wire())
+
+    def prepare(self, order: PrepareOrder) -> None:
+        """Prepare a source and leave discovery.json."""
+        found = self.prepare_source(self.attempt, order)
+        self.attempt.log.finish()
+        self._leave(discovery_key(self.attempt.prefix), found.to_wire())
+
+    def _leave(self, key: str, text: str) -> None:
+        self.attempt.artifacts.put(key, text.encode(), content_type=_JSON)
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """Makes sessions."""
+
+    artifacts: ObjectStore
+    sources: ObjectStore
+    runs: RunStore
+    cache: ArchiveCache
+    limits: ArchiveLimits
+    environment: TestEnvironment
+    clock: Clock
+    log_flush_seconds: float
+    test_uid: int | None = None
+    grace_seconds: float = GRACE_SECONDS
+    protocols: frozenset[str] = PROTOCOLS
+
+    def read_order(self, work: Work) -> PrepareOrder | ShardOrder:
+        """The work's order. Raises InfrastructureFaultError where it is gone or unreadable."""
+        try:
+            data = self.artifacts.get_range(
+                work.order.key, offset=work.order.offset, length=work.order.length
+            )
+            return _ORDERS.validate_json(data)
+        except (NotFoundError, ValidationError) as error:
+            raise InfrastructureFaultError("order_unreadable", f"{work.order.key}: {error}") from error
+
+    @contextmanager
+    def __call__(
+        self,
+        work: Work,
+        order: PrepareOrder | ShardOrder,
+        place: Place,
+        interruption: Interruption,
+        secrets: dict[str, str],
+    ) -> Iterator[Session]:
+        """A session in a place that exists. Its log's thread ends with it."""
+        prefix = attempt_prefix(work)
+        artifacts = GuardedStore(self.artifacts, interruption)
+        log = LogShipper(
+            artifacts,
+            prefix=prefix,
+            spool=place.root / "log",
+            flush_seconds=self.log_flush_seconds,
+            secrets=secrets.values(),
+        )
+        try:
+            attempt = Attempt(
+                prefix=prefix,
+                sandbox=Sandbox(
+                    environment=self.environment,
+                    place=place,
+                    test_uid=self.test_uid,
+                    grace_seconds=self.grace_seconds,
+                ),
+                log=log,
+                meter=Meter(log),
+                interruption=interruption,
+                artifacts=artifacts,
+                sources=GuardedStore(self.sources, interruption),
+                cache=self.cache,
+                limits=self.limits,
+                timeout_seconds=order.timeout_seconds,
+            )
+            yield Session(attempt, ExecuteShard(self.clock), PrepareSource(self.runs, self.protocols))
+        finally:
+            log.close()

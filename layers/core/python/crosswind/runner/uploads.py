@@ -1,0 +1,231 @@
+"""Brings an attempt's files into the artifacts bucket: what the order's globs name, within limits, and nothing else.
+
+Every file that matches and is not uploaded is told of, with the reason.
+"""
+
+import mimetypes
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, TypeVar
+
+from crosswind.contracts.work import FileRef
+from crosswind.kernel.errors import RetryableError
+from crosswind.runner.faults import Interruption
+from crosswind.runs.ports import ObjectInfo, ObjectStore
+
+THREADS = 8
+_LONGEST_KEY = 900  # S3 takes 1,024 bytes; the rest is for the prefix
+_NAMED_DROPS = 200
+_TYPES = {".log": "text/plain", ".md": "text/markdown", ".webm": "video/webm", ".har": "application/json"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """Bounds for one attempt."""
+
+    files: int = 2000
+    file_bytes: int = 512 * 1024 * 1024
+    total_bytes: int = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Enough of a file's status to see that it was written anew."""
+
+    inode: int
+    size: int
+    changed_ns: int
+
+
+STALE = "it was there before and this attempt has not written it"
+
+
+@dataclass(slots=True)
+class Chosen:
+    """Files to upload, by their path relative to the working directory, and why others are not."""
+
+    files: dict[str, Path] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
+
+    def drop(self, name: str, reason: str) -> None:
+        """Tell of a file that is not uploaded; of the first ones by name."""
+        if len(self.dropped) < _NAMED_DROPS:
+            self.dropped.append(f"{name}: {reason}")
+        elif len(self.dropped) == _NAMED_DROPS:
+            self.dropped.append("and more")
+
+
+class GuardedStore:
+    """An ObjectStore that writes nothing any more once the attempt is interrupted, and bears a lost connection.
+
+    Files are tried again for `patience_seconds`: meanwhile the heartbeat tells whether the work is still ours.
+    """
+
+    def __init__(
+        self, store: ObjectStore, interruption: Interruption, *, patience_seconds: float = 60.0
+    ) -> None:
+        self._store = store
+        self._interruption = interruption
+        self._patience = patience_seconds
+        self.bucket = store.bucket
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        waited, pause = 0.0, 0.5
+        while True:
+            self._interruption.check()
+            try:
+                return action()
+            except RetryableError:
+                if waited >= self._patience:
+                    raise
+            self._interruption.wait(pause)
+            waited += pause
+            pause = min(5.0, pause * 2)
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        self._patiently(lambda: self._store.put(key, data, content_type=content_type))
+
+    def upload(self, path: Path, key: str, *, content_type: str) -> None:
+        self._patiently(lambda: self._store.upload(path, key, content_type=content_type))
+
+    def get(self, key: str, *, limit_bytes: int) -> bytes:
+        return self._store.get(key, limit_bytes=limit_bytes)
+
+    def get_range(self, key: str, *, offset: int, length: int) -> bytes:
+        return self._store.get_range(key, offset=offset, length=length)
+
+    def open(self, key: str) -> BinaryIO:
+        return self._store.open(key)
+
+    def size(self, key: str) -> int | None:
+        return self._patiently(lambda: self._store.size(key))
+
+    def download(self, key: str, path: Path) -> None:
+        self._patiently(lambda: self._store.download(key, path))
+
+    def list_objects(self, prefix: str, *, limit: int, after: str | None = None) -> tuple[ObjectInfo, ...]:
+        return self._store.list_objects(prefix, limit=limit, after=after)
+
+    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
+        return self._store.presign_get(key, content_type=content_type, file_name=file_name, expires=expires)
+
+    def presign_put(
+        self, key: str, *, size: int, sha256_hex: str, expires: timedelta
+    ) -> tuple[str, dict[str, str]]:
+        return self._store.presign_put(key, size=size, sha256_hex=sha256_hex, expires=expires)
+
+
+def stamps(root: Path, globs: Iterable[str]) -> dict[str, Stamp]:
+    """The files that the globs name now, to tell later which of them are old."""
+    return {name: stamp for name, path in choose(root, globs).files.items() if (stamp := _stamp(path))}
+
+
+def choose(
+    root: Path,
+    globs: Iterable[str],
+    *,
+    limits: UploadLimits = UploadLimits(),  # frozen
+    before: dict[str, Stamp] | None = None,
+) -> Chosen:
+    """The files below `root` that the globs name; a folder stands for all that is in it.
+
+    With `before`, a file that has not been written since is dropped: an old report is no evidence.
+    """
+    chosen = Chosen()
+    top = root.resolve()
+    total = 0
+    for name, path in sorted(dict(_matches(root, globs, chosen)).items()):
+        resolved = path.resolve()
+        if not resolved.is_relative_to(top):
+            chosen.drop(name, "it is a link that leads out of the working directory")
+            continue
+        stamp = _stamp(resolved)
+        if stamp is None:
+            continue
+        if before is not None and before.get(name) == stamp:
+            chosen.drop(name, STALE)
+        elif fault := _unfit_name(name):
+            chosen.drop(name.encode("utf-8", "backslashreplace").decode(), fault)
+        elif stamp.size > limits.file_bytes:
+            chosen.drop(name, f"it has {stamp.size} bytes; at most {limits.file_bytes} are kept")
+        elif total + stamp.size > limits.total_bytes:
+            chosen.drop(name, f"the files of one attempt may have {limits.total_bytes} bytes together")
+        elif len(chosen.files) >= limits.files:
+            chosen.drop(name, f"one attempt may keep {limits.files} files")
+        else:
+            total += stamp.size
+            chosen.files[name] = resolved
+    return chosen
+
+
+def upload_all(
+    store: ObjectStore, files: dict[str, Path], *, key: Callable[[str], str]
+) -> tuple[FileRef, ...]:
+    """Upload side by side, in the order of their names. Raises what the store raises."""
+    with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="upload") as threads:
+        uploads = [threads.submit(_upload, store, name, path, key(name)) for name, path in files.items()]
+        return tuple(upload.result() for upload in uploads)
+
+
+def content_type(name: str) -> str:
+    """By the file's extension; never anything that a browser would run from an unknown one."""
+    suffix = PurePosixPath(name).suffix.lower()
+    guessed, encoding = mimetypes.guess_type(name)
+    return _TYPES.get(suffix) or (guessed if guessed and not encoding else "application/octet-stream")
+
+
+def _upload(store: ObjectStore, name: str, path: Path, key: str) -> FileRef:
+    kind = content_type(name)
+    size = path.stat().st_size
+    store.upload(path, key, content_type=kind)
+    return FileRef(path=name, key=key, size=size, content_type=kind)
+
+
+def _matches(root: Path, globs: Iterable[str], chosen: Chosen) -> Iterator[tuple[str, Path]]:
+    for pattern in globs:
+        if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
+            chosen.drop(pattern, "a pattern must stay inside the working directory")
+            continue
+        try:
+            for path in root.glob(pattern):
+                if path.is_dir() and not path.is_symlink():
+                    for folder, _, names in os.walk(path):
+                        yield from (_named(root, Path(folder, name)) for name in names)
+                else:
+                    yield _named(root, path)
+        except (ValueError, NotImplementedError) as error:
+            chosen.drop(pattern, f"not a pattern: {error}")
+
+
+def _named(root: Path, path: Path) -> tuple[str, Path]:
+    return path.relative_to(root).as_posix(), path
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """None for what is not a regular file, or not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Stamp(inode=status.st_ino, size=status.st_size, changed_ns=status.st_ctime_ns)
+
+
+def _unfit_name(name: str) -> str | None:
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    if len(encoded) > _LONGEST_KEY:
+        return f"its path has more than {_LONGEST_KEY} bytes"
+    if "\\" in name or any(not character.isprintable() for character in name):
+        return "its name holds characters that are not safe to show"
+    return None

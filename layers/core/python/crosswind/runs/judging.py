@@ -1,0 +1,230 @@
+"""What a run is worth: pure. Nothing is green by absence, and infrastructure is judged apart from tests (ADR 0006).
+
+The order of the questions is the rule: cancelled, then infrastructure, then failed tests, then missing or unreadable evidence, then
+the gates, then all skipped; what is left has passed, and only if every count agrees.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from crosswind.contracts.requests import CaseStatus, VerdictKind
+from crosswind.contracts.suites import GatesSpec
+from crosswind.runs.folding import StageNotRun
+from crosswind.runs.model import RunFailure, Verdict
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a verdict may rest on. What is unknown is None and never counts as good."""
+
+    cancelled: bool = False
+    cancelled_by: str | None = None
+    failure: RunFailure | None = None
+    planned: bool = False  # there is a plan
+    plan_reason: str | None = None  # why the plan has nothing to run
+    plan_errors: Sequence[str] = ()
+    counts: Mapping[CaseStatus, int] | None = None  # folded cases; None: nothing was folded
+    failed_names: Sequence[str] = ()  # some of those that failed, worst first
+    faults: Sequence[str] = ()
+    lost_shards: Sequence[str] = ()  # shards given up by infrastructure or never ended, as sentences
+    not_run: Sequence[StageNotRun] = ()
+    gates: GatesSpec = field(default_factory=GatesSpec)
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The verdict and a sentence that a person can act on."""
+    for question in (_cancelled, _infrastructure, _failed, _inconclusive, _gates, _skipped):
+        verdict = question(evidence)
+        if verdict is not None:
+            return verdict
+    return _passed(evidence)
+
+
+def _count(evidence: Evidence, *statuses: CaseStatus) -> int:
+    counts = evidence.counts or {}
+    return sum(counts.get(status, 0) for status in statuses or tuple(CaseStatus))
+
+
+def _red(evidence: Evidence) -> int:
+    return _count(evidence, CaseStatus.FAILED, CaseStatus.ERROR)
+
+
+def _verdict(kind: VerdictKind, *sentences: str | None) -> Verdict:
+    return Verdict(kind=kind, reason=" ".join(sentence for sentence in sentences if sentence))
+
+
+def _cancelled(evidence: Evidence) -> Verdict | None:
+    if not evidence.cancelled:
+        return None
+    by = f" by {evidence.cancelled_by}" if evidence.cancelled_by else ""
+    done = _count(
+        evidence,
+        CaseStatus.PASSED,
+        CaseStatus.FLAKY,
+        CaseStatus.SKIPPED,
+        CaseStatus.FAILED,
+        CaseStatus.ERROR,
+    )
+    before = f"Until then {_tests(done)} had ended, of which {_red(evidence)} failed." if done else None
+    return _verdict(VerdictKind.CANCELLED, f"The run was cancelled{by}.", before, _names(evidence))
+
+
+def _infrastructure(evidence: Evidence) -> Verdict | None:
+    sentences: list[str] = []
+    if evidence.failure is not None:
+        sentences.append(_failure(evidence.failure))
+    if evidence.lost_shards:
+        first = _sentence(evidence.lost_shards[0])
+        others = len(evidence.lost_shards) - 1
+        sentences.append(first + (f" {_many(others, 'other shard')} had no end either." if others else ""))
+    if not sentences:
+        return None
+    also = f"Apart from that, {_tests(_red(evidence))} failed." if _red(evidence) else None
+    return _verdict(
+        VerdictKind.ERROR, *sentences, _missing(evidence), also, _names(evidence), _stages(evidence)
+    )
+
+
+def _failure(failure: RunFailure) -> str:
+    if failure.kind == "setup":
+        return f"The tests could not be prepared: {_ended(failure.detail)}"
+    if failure.kind == "timeout":
+        return _sentence(failure.detail)
+    return f"{failure.state} gave up: {_ended(failure.detail)}"
+
+
+def _failed(evidence: Evidence) -> Verdict | None:
+    red = _red(evidence)
+    if not red:
+        return None
+    return _verdict(
+        VerdictKind.FAILED,
+        f"{red} of {_tests(_count(evidence))} failed.",
+        _names(evidence),
+        _missing(evidence),
+        _faults(evidence),
+        _stages(evidence),
+    )
+
+
+def _inconclusive(evidence: Evidence) -> Verdict | None:
+    if not evidence.planned:
+        return _verdict(
+            VerdictKind.INCONCLUSIVE, "The run has no plan, so it is not known which tests belong to it."
+        )
+    if evidence.counts is None:
+        return _verdict(VerdictKind.INCONCLUSIVE, "The results of the run were never put together.")
+    absent = _missing(evidence)
+    faults = _faults(evidence)
+    errors = _sentence(evidence.plan_errors[0]) if evidence.plan_errors else None
+    if absent or faults or errors:
+        return _verdict(
+            VerdictKind.INCONCLUSIVE,
+            f"No test failed, but the evidence is not complete ({_tests(_count(evidence))}).",
+            absent,
+            faults,
+            errors,
+            _stages(evidence),
+        )
+    if not _count(evidence):
+        nothing = "No test ran: check the tests' paths, the command and the report globs."
+        return _verdict(
+            VerdictKind.INCONCLUSIVE, _sentence(evidence.plan_reason) if evidence.plan_reason else nothing
+        )
+    if evidence.not_run or evidence.plan_reason:
+        reason = _sentence(evidence.plan_reason) if evidence.plan_reason else None
+        return _verdict(VerdictKind.INCONCLUSIVE, "The run did not reach its end.", reason, _stages(evidence))
+    return None
+
+
+def _gates(evidence: Evidence) -> Verdict | None:
+    gates = evidence.gates
+    total = _count(evidence)
+    skipped = _count(evidence, CaseStatus.SKIPPED)
+    broken = []
+    if gates.min_tests is not None and total - skipped < gates.min_tests:
+        broken.append(f"{_tests(total - skipped)} ran, and gate minTests asks for {gates.min_tests}.")
+    percent = 100 * skipped / total
+    if gates.max_skipped_percent is not None and percent > gates.max_skipped_percent:
+        broken.append(
+            f"{skipped} of {_tests(total)} ({percent:.1f}%) were skipped, and gate maxSkippedPercent allows "
+            f"{gates.max_skipped_percent:g}%."
+        )
+    return _verdict(VerdictKind.FAILED, "No test failed, but a gate did.", *broken) if broken else None
+
+
+def _skipped(evidence: Evidence) -> Verdict | None:
+    total = _count(evidence)
+    if _count(evidence, CaseStatus.SKIPPED) < total:
+        return None
+    subject = "The only test was" if total == 1 else f"All {_tests(total)} were"
+    return _verdict(VerdictKind.SKIPPED, f"{subject} skipped.")
+
+
+def _passed(evidence: Evidence) -> Verdict:
+    passed = _count(evidence, CaseStatus.PASSED, CaseStatus.FLAKY)
+    skipped = _count(evidence, CaseStatus.SKIPPED)
+    flaky = _count(evidence, CaseStatus.FLAKY)
+    skips = f", {skipped} skipped" if skipped else ""
+    unstable = f"{_tests(flaky)} passed only after another try (flaky)." if flaky else None
+    return _verdict(VerdictKind.PASSED, f"{_tests(passed)} passed{skips}.", unstable)
+
+
+def _missing(evidence: Evidence) -> str | None:
+    missing = _count(evidence, CaseStatus.MISSING)
+    if not missing:
+        return None
+    has = "has" if missing == 1 else "have"
+    return f"{_many(missing, 'planned test')} {has} no result."
+
+
+def _faults(evidence: Evidence) -> str | None:
+    if not evidence.faults:
+        return None
+    others = len(evidence.faults) - 1
+    return _sentence(evidence.faults[0]) + (f" {_many(others, 'other fault')} beside it." if others else "")
+
+
+def _names(evidence: Evidence) -> str | None:
+    names = evidence.failed_names[:_NAMED]
+    if not names:
+        return None
+    others = _red(evidence) - len(names)
+    more = f" and {others} more" if others > 0 else ""
+    return f"Failed: {', '.join(names)}{more}."
+
+
+def _stages(evidence: Evidence) -> str | None:
+    if not evidence.not_run:
+        return None
+    named = ", ".join(
+        f"{stage.name!r}" + (f" ({_tests(stage.tests)})" if stage.tests is not None else "")
+        for stage in evidence.not_run
+    )
+    many = len(evidence.not_run) > 1
+    return f"Stage{'s' if many else ''} {named} {'were' if many else 'was'} not run because of that."
+
+
+def _tests(count: int) -> str:
+    return _many(count, "test")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _sentence(text: str) -> str:
+    """As a sentence: with a capital, unless it begins with a name such as shard-00001, and a full stop."""
+    stripped = text.strip()
+    first = stripped.split(" ", 1)[0]
+    if first.isalpha():
+        stripped = stripped[0].upper() + stripped[1:]
+    return _ended(stripped)
+
+
+def _ended(text: str) -> str:
+    """With a full stop."""
+    stripped = text.strip()
+    return stripped if stripped.endswith((".", "!", "?")) else stripped + "."

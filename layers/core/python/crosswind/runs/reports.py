@@ -1,0 +1,107 @@
+"""What a report says, in our own words, and the port that reads one as a bounded stream.
+
+Reports come from tests and are untrusted input. A reader never raises for what a report holds: what it could not read
+becomes a `ReportFault`, and a fault keeps a run from being green (ADR 0006).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from crosswind.contracts.requests import CaseStatus
+
+NODE_ID_PROPERTY = "crosswind.nodeid"
+"""A testcase's property that holds the framework's own id, equal to the planned test id."""
+
+MARK = " … [truncated]"
+"""Stands at the end of every text that was cut."""
+
+
+def cut(text: str, *, limit: int) -> str:
+    """The first `limit` characters, marked when something is left out."""
+    return text if len(text) <= limit else text[:limit] + MARK
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLimits:
+    """How much of one report file is read."""
+
+    file_bytes: int = 64 * 1024 * 1024
+    depth: int = 100
+    cases: int = 200_000
+    text_chars: int = 64 * 1024  # of each text field; more is cut and marked
+    token_bytes: int = 4 * 1024 * 1024  # one tag, comment or the like
+    items: int = 1_000  # properties, attachments or problems of one case or suite
+    faults: int = 1_000  # of one file
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A failure, error or skip element: `kind` is the element's name, such as failure, error or rerunFailure."""
+
+    kind: str
+    message: str | None
+    type: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedCase:
+    """One testcase element. Doubled ones are all kept: folding judges them."""
+
+    name: str
+    class_name: str | None
+    suites: tuple[str, ...]  # names of the suites around it, outermost first, without the root's
+    status: CaseStatus
+    duration_seconds: float
+    line: int  # of the report file
+    file: str | None = None
+    problems: tuple[Problem, ...] = ()  # those that made its status
+    reruns: tuple[Problem, ...] = ()  # rerunFailure, rerunError, flakyFailure, flakyError
+    properties: tuple[tuple[str, str], ...] = ()
+    output: str = ""
+    error_output: str = ""
+    attachments: tuple[str, ...] = ()
+
+    @property
+    def node_id(self) -> str | None:
+        """The framework's own id, where the runner's plugin wrote it."""
+        return next((value for name, value in self.properties if name == NODE_ID_PROPERTY), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportedSuite:
+    """One testsuite element, told when it ends, after its cases."""
+
+    path: tuple[str, ...]
+    line: int
+    problems: tuple[Problem, ...] = ()  # failure and error elements of the suite itself, outside any case
+    properties: tuple[tuple[str, str], ...] = ()
+    output: str = ""
+    error_output: str = ""
+    attachments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFault:
+    """Something that could not be read: where it stands, and why it does not count."""
+
+    where: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}"
+
+
+ReportItem = ReportedCase | ReportedSuite | ReportFault
+
+
+class ReportReader(Protocol):
+    """Reads one report format."""
+
+    def read(self, stream: BinaryIO, *, name: str) -> Iterator[ReportItem]:
+        """Yield what the report holds, element by element. `name` is the file's name, for faults.
+
+        Raises only what reading `stream` raises.
+        """
+        ...

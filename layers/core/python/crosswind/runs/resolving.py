@@ -1,0 +1,261 @@
+"""From a valid suite and its parameters to jobs with nothing left to substitute: typed parameters, expanded matrix."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from crosswind.contracts.resolved import ResolvedSuite, ResolvedTest
+from crosswind.contracts.suites import (
+    GitSourceSpec,
+    Parameter,
+    ParameterType,
+    Scalar,
+    TestSpec,
+    TestSuite,
+    duration_seconds,
+)
+from crosswind.contracts.work import (
+    ArchiveRef,
+    ArchiveSource,
+    GitSource,
+    OrderRef,
+    PrepareOrder,
+    Source,
+    Ticket,
+    WorkKind,
+)
+from crosswind.kernel.errors import FieldError, InvalidInputError
+from crosswind.runs import layout
+from crosswind.runs.expressions import MATRIX, PARAMETERS, as_text, substitute
+from crosswind.runs.preparing import base_key
+from crosswind.runs.spec_rules import fits, safe_ref, same
+
+MAX_PREPARE_SECONDS = 3600
+_MIB = {"Mi": 1, "Gi": 1024}
+_STAND_IN: dict[ParameterType, Scalar] = {
+    ParameterType.STRING: "x",
+    ParameterType.INTEGER: 0,
+    ParameterType.NUMBER: 0,
+    ParameterType.BOOLEAN: False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One test job: a test of the suite with one combination of its matrix."""
+
+    place: str  # of the test in the suite, for faults
+    stage: int
+    spec: TestSpec
+    variant: str
+
+    @property
+    def archive(self) -> str | None:
+        """The digest of its archive, where that is its source."""
+        return self.spec.source.archive.digest if self.spec.source.archive else None
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """One preparation for all jobs that would make the same one."""
+
+    order: PrepareOrder
+    job: Job  # the first of them
+    infrastructure_retries: int
+
+
+def bind_parameters(suite: TestSuite, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The value of every parameter. Raises InvalidInputError with every fault."""
+    declared = suite.spec.parameters
+    faults = [_unknown(name, declared) for name in given if name not in declared]
+    values: dict[str, Scalar] = {}
+    for name, parameter in declared.items():
+        value = given.get(name, parameter.default)
+        fault = _parameter_fault(name, parameter, value)
+        if fault:
+            faults.append(fault)
+        elif value is not None:
+            values[name] = value
+    if faults:
+        raise InvalidInputError("the parameters do not fit the suite", faults)
+    return values
+
+
+def stand_ins(suite: TestSuite) -> dict[str, Scalar]:
+    """Values for the parameters that have no default, to check a suite without a run."""
+    return {
+        name: parameter.enum[0] if parameter.enum else _STAND_IN[parameter.type]
+        for name, parameter in suite.spec.parameters.items()
+        if parameter.default is None
+    }
+
+
+def expand(suite: TestSuite, parameters: Mapping[str, Scalar]) -> tuple[Job, ...]:
+    """Every job, in the order of the suite. Raises InvalidInputError when a value makes no usable text."""
+    faults: list[FieldError] = []
+    jobs = []
+    for s, stage in enumerate(suite.spec.stages):
+        for t, test in enumerate(stage.tests):
+            place = f"spec.stages[{s}].tests[{t}]"
+            for combination in _combinations(test):
+                spec = _substituted(test, {PARAMETERS: parameters, MATRIX: combination})
+                jobs.append(Job(place, s, spec, _variant(combination)))
+                if spec.source.git and not safe_ref(spec.source.git.ref):
+                    found = f"{spec.source.git.ref!r} is no name of a branch, tag or commit"
+                    faults.append(FieldError(f"{place}.source.git.ref", found))
+    if faults:
+        raise InvalidInputError("the parameters make no usable suite", faults)
+    return tuple(jobs)
+
+
+def prepare_order(job: Job, *, team: str, archive_size: int, run_seconds: int) -> PrepareOrder:
+    """The order of the preparation that a job needs."""
+    spec = job.spec
+    order = PrepareOrder(
+        team=team,
+        preparation="",
+        source=_source(spec, team=team, archive_size=archive_size),
+        setup=spec.setup,
+        framework=spec.framework,
+        command=spec.command,
+        args=spec.args,
+        env=spec.env,
+        timeout_seconds=min(run_seconds, MAX_PREPARE_SECONDS),
+    )
+    return order.model_copy(update={"preparation": base_key(order)})
+
+
+def unique(orders: Iterable[tuple[Job, PrepareOrder]]) -> tuple[Preparation, ...]:
+    """One preparation for equal orders, with the largest budget of its jobs."""
+    found: dict[str, Preparation] = {}
+    for job, order in orders:
+        known = found.get(order.preparation)
+        retries = job.spec.retries.infrastructure
+        if known is None:
+            found[order.preparation] = Preparation(order, job, retries)
+        elif retries > known.infrastructure_retries:
+            found[order.preparation] = Preparation(known.order, known.job, retries)
+    return tuple(found.values())
+
+
+def write_preparations(
+    suite: TestSuite, preparations: tuple[Preparation, ...], *, run_id: str
+) -> tuple[bytes, tuple[Ticket, ...]]:
+    """The orders as JSON lines, and a ticket for each that points at its line."""
+    key = layout.preparation_orders_key(run_id)
+    lines = bytearray()
+    tickets = []
+    for index, preparation in enumerate(preparations):
+        line = preparation.order.to_wire().encode()
+        tickets.append(
+            Ticket(
+                run_id=run_id,
+                work_id=layout.preparation_work_id(index),
+                kind=WorkKind.PREPARE,
+                team=suite.metadata.team,
+                suite=suite.metadata.name,
+                test=preparation.job.spec.name,
+                priority=suite.spec.priority,
+                stage=0,
+                concurrency=suite.spec.concurrency,
+                infrastructure_retries=preparation.infrastructure_retries,
+                queue_seconds=duration_seconds(suite.spec.timeout),
+                order=OrderRef(key=key, offset=len(lines), length=len(line)),
+            )
+        )
+        lines += line + b"\n"
+    return bytes(lines), tuple(tickets)
+
+
+def resolved_suite(suite: TestSuite, tests: tuple[ResolvedTest, ...], *, run_id: str) -> ResolvedSuite:
+    """The document of a run's suite."""
+    return ResolvedSuite(
+        run_id=run_id,
+        team=suite.metadata.team,
+        suite=suite.metadata.name,
+        priority=suite.spec.priority,
+        timeout_seconds=duration_seconds(suite.spec.timeout),
+        concurrency=suite.spec.concurrency,
+        stage_names=tuple(stage.name for stage in suite.spec.stages),
+        gates=suite.spec.gates,
+        tests=tests,
+    )
+
+
+def resolved_test(job: Job, *, prepare_work_id: str | None, discovery_key: str | None) -> ResolvedTest:
+    """A job as the plan reads it; it has a preparation of this run, or what an earlier one left."""
+    spec = job.spec
+    return ResolvedTest(
+        name=spec.name,
+        variant=job.variant,
+        stage=job.stage,
+        prepare_work_id=prepare_work_id,
+        discovery_key=discovery_key,
+        framework=spec.framework,
+        command=spec.command,
+        args=spec.args,
+        env=spec.env,
+        secret_refs=spec.secret_refs,
+        shards=spec.shards.count,
+        test_retries=spec.retries.tests,
+        infrastructure_retries=spec.retries.infrastructure,
+        timeout_seconds=duration_seconds(spec.timeout),
+        memory_mib=_mebibytes(spec.resources.memory),
+        reports=spec.reports,
+        artifacts=spec.artifacts,
+    )
+
+
+def _unknown(name: str, declared: Mapping[str, Parameter]) -> FieldError:
+    known = ", ".join(declared) or "it has none"
+    return FieldError(f"parameters.{name}", "the suite has no such parameter", expected=f"one of: {known}")
+
+
+def _parameter_fault(name: str, parameter: Parameter, value: Scalar | None) -> FieldError | None:
+    path = f"parameters.{name}"
+    if value is None:
+        return FieldError(path, "is required and has no default", expected=parameter.type.value)
+    if not fits(value, parameter.type):
+        return FieldError(path, f"{value!r} is not of the parameter's type", expected=parameter.type.value)
+    if parameter.enum and not any(same(value, choice) for choice in parameter.enum):
+        choices = ", ".join(as_text(choice) for choice in parameter.enum)
+        return FieldError(path, f"{value!r} is not allowed", expected=f"one of: {choices}")
+    return None
+
+
+def _combinations(test: TestSpec) -> Iterator[dict[str, Scalar]]:
+    names = tuple(test.matrix)
+    for values in product(*test.matrix.values()):
+        yield dict(zip(names, values, strict=True))
+
+
+def _variant(combination: Mapping[str, Scalar]) -> str:
+    return ",".join(f"{name}={as_text(value)}" for name, value in sorted(combination.items()))
+
+
+def _substituted(test: TestSpec, values: Mapping[str, Mapping[str, Scalar]]) -> TestSpec:
+    changes: dict[str, object] = {
+        "command": None if test.command is None else substitute(test.command, values),
+        "args": tuple(substitute(text, values) for text in test.args),
+        "setup": tuple(substitute(text, values) for text in test.setup),
+        "env": {name: substitute(text, values) for name, text in test.env.items()},
+    }
+    git = test.source.git
+    if git is not None:
+        source = git.model_copy(update={"ref": substitute(git.ref, values)})
+        changes["source"] = test.source.model_copy(update={"git": source})
+    return test.model_copy(update=changes)
+
+
+def _source(spec: TestSpec, *, team: str, archive_size: int) -> Source:
+    if spec.source.archive is not None:
+        digest = spec.source.archive.digest
+        return ArchiveSource(
+            archive=ArchiveRef(key=layout.archive_key(team, digest), digest=digest, size=archive_size)
+        )
+    git = spec.source.git or GitSourceSpec(uri="")
+    return GitSource(uri=git.uri, ref=git.ref, paths=git.paths)
+
+
+def _mebibytes(memory: str | None) -> int | None:
+    return None if memory is None else int(memory[:-2]) * _MIB[memory[-2:]]

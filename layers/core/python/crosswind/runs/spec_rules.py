@@ -1,0 +1,298 @@
+"""Rules of a suite that its model cannot say, over the raw document; each fault is (path, message, expected)."""
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from crosswind.contracts.faults import Path
+from crosswind.contracts.suites import NOT_BUILT, Framework, ParameterType, Scalar, duration_seconds
+from crosswind.runs import expressions
+from crosswind.runs.expressions import MATRIX, PARAMETERS
+
+MAX_JOBS = 200
+MAX_SHARDS = 1000
+MAX_RUN_SECONDS = 24 * 3600
+MAX_TEST_SECONDS = 12 * 3600
+RESERVED_ENV = ("AWS_", "CROSSWIND_")
+
+Fault = tuple[Path, str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What depends on where the suite is read. `local` is the stage on one's own machine: it may clone file://."""
+
+    local: bool = False
+    directories: bool = False  # only the CLI, beside the folder, can pack one
+
+
+def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
+    """Every fault that a rule finds. Parts of a wrong type are passed over: the model tells of them."""
+    spec = _mapping(_mapping(document).get("spec"))
+    yield from _duration(spec.get("timeout"), ("spec", "timeout"), most=MAX_RUN_SECONDS)
+    yield from _not_built(spec, ("spec",), "notify")
+    parameters = _mapping(spec.get("parameters"))
+    for name, parameter in parameters.items():
+        yield from _parameter(_mapping(parameter), ("spec", "parameters", name))
+    jobs = list(_jobs(spec))
+    yield from _names(spec, jobs)
+    for path, job in jobs:
+        yield from _job(job, path, parameters.keys(), rules)
+    count = sum(_combinations(job) for _, job in jobs)
+    if count > MAX_JOBS:
+        yield (
+            ("spec", "stages"),
+            f"there are {count} test jobs after the matrix is expanded",
+            f"at most {MAX_JOBS}",
+        )
+
+
+def fits(value: object, kind: str) -> bool:
+    """Whether a value is of a parameter's type. A text that looks like a number is a text."""
+    if kind == ParameterType.BOOLEAN:
+        return isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    if kind == ParameterType.INTEGER:
+        return isinstance(value, int)
+    if kind == ParameterType.NUMBER:
+        return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, str)
+
+
+def same(one: Scalar, other: Scalar) -> bool:
+    """Equal, and not only because Python takes true for 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _jobs(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    for s, stage in enumerate(_list(spec.get("stages"))):
+        for t, test in enumerate(_list(_mapping(stage).get("tests"))):
+            yield ("spec", "stages", s, "tests", t), _mapping(test)
+
+
+def _names(spec: Mapping[str, Any], jobs: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:
+    stages = [(("spec", "stages", s), _mapping(stage)) for s, stage in enumerate(_list(spec.get("stages")))]
+    for kind, named in (("stage", stages), ("test", jobs)):
+        seen: set[str] = set()
+        for path, item in named:
+            name = item.get("name")
+            if isinstance(name, str):
+                if name in seen:
+                    yield (
+                        (*path, "name"),
+                        f"another {kind} is called `{name}` too",
+                        "a name that is unique in the suite",
+                    )
+                seen.add(name)
+
+
+def _parameter(parameter: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    kind = parameter.get("type", ParameterType.STRING.value)
+    if kind not in set(ParameterType):
+        return
+    choices = parameter.get("enum")
+    for index, choice in enumerate(_list(choices)):
+        if not fits(choice, kind):
+            yield (*path, "enum", index), f"{choice!r} is not of the parameter's type", str(kind)
+    default = parameter.get("default")
+    if default is None:
+        return
+    if not fits(default, kind):
+        yield (*path, "default"), f"{default!r} is not of the parameter's type", f"{kind}{_quote_hint(kind)}"
+    elif choices and not any(same(default, choice) for choice in _list(choices)):
+        yield (*path, "default"), f"{default!r} is not one of the values in `enum`", None
+
+
+def _quote_hint(kind: str) -> str:
+    return "; quote it to make it text" if kind == ParameterType.STRING else ""
+
+
+def _job(job: Mapping[str, Any], path: Path, parameters: Collection[str], rules: Rules) -> Iterator[Fault]:
+    yield from _duration(job.get("timeout"), (*path, "timeout"), most=MAX_TEST_SECONDS)
+    yield from _not_built(job, path, "services")
+    yield from _not_built(_mapping(job.get("resources")), (*path, "resources"), "cpu")
+    yield from _source(_mapping(job.get("source")), (*path, "source"), rules)
+    yield from _framework(job, path)
+    yield from _environment(job, path)
+    yield from _shards(job, path)
+    yield from _matrix(job, path)
+    for name in ("reports", "artifacts"):
+        for index, glob in enumerate(_list(job.get(name))):
+            yield from _relative(glob, (*path, name, index))
+    known = {PARAMETERS: parameters, MATRIX: _mapping(job.get("matrix")).keys()}
+    yield from _expressions(job, path, known)
+
+
+def _framework(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    framework = job.get("framework")
+    if framework == Framework.COMMAND:
+        if not job.get("command"):
+            yield (*path, "command"), "is required by framework `command`", "the command line to run"
+        if not job.get("reports"):
+            yield (
+                (*path, "reports"),
+                "is required by framework `command`: what leaves no report cannot pass",
+                "at least one glob of JUnit XML files",
+            )
+        retries = _mapping(job.get("retries")).get("tests")
+        if isinstance(retries, int) and retries > 0:
+            yield (
+                (*path, "retries", "tests"),
+                "single tests can be run again by framework `pytest` only",
+                "0",
+            )
+    elif framework == Framework.PYTEST and isinstance(job.get("command"), str) and not job["command"].strip():
+        yield (*path, "command"), "is empty", "the start of the command line; without it `python -m pytest`"
+
+
+def _environment(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    env, secrets = _mapping(job.get("env")), _mapping(job.get("secretRefs"))
+    for field, names in (("env", env), ("secretRefs", secrets)):
+        for name in names:
+            if isinstance(name, str) and name.upper().startswith(RESERVED_ENV):
+                reserved = " and ".join(RESERVED_ENV)
+                yield (*path, field, name), f"names that start with {reserved} are Crosswind's own", None
+    for name in secrets:
+        if name in env:
+            yield (*path, "secretRefs", name), "the same name stands in `env`", "one of the two"
+
+
+def _shards(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    count = _mapping(job.get("shards")).get("count")
+    if isinstance(count, int) and not isinstance(count, bool) and not 1 <= count <= MAX_SHARDS:
+        yield (*path, "shards", "count"), "is out of bounds", f"a number from 1 to {MAX_SHARDS}, or `auto`"
+
+
+def _matrix(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    for name, values in _mapping(job.get("matrix")).items():
+        seen: set[str] = set()
+        for index, value in enumerate(_list(values)):
+            if not isinstance(value, str | int | float):
+                continue
+            text = expressions.as_text(value)
+            if text in seen:
+                yield (*path, "matrix", name, index), f"the value `{text[:60]}` stands here twice", None
+            seen.add(text)
+
+
+def _source(source: Mapping[str, Any], path: Path, rules: Rules) -> Iterator[Fault]:
+    given = [kind for kind in ("git", "archive", "directory") if source.get(kind) is not None]
+    if len(given) != 1:
+        message = f"has {' and '.join(given)}" if given else "names no source"
+        yield path, message, "exactly one of git, archive, directory"
+    if given == ["directory"]:
+        if not rules.directories:
+            yield (
+                (*path, "directory"),
+                "a directory can only be packed where it is",
+                "an archive: `crosswind run -f` and `crosswind suites apply -f` make one of the directory",
+            )
+        return
+    git = _mapping(source.get("git"))
+    yield from _git_address(git.get("uri"), (*path, "git", "uri"), rules)
+    ref = git.get("ref")
+    if isinstance(ref, str) and not safe_ref(ref):
+        yield (*path, "git", "ref"), "is no name of a branch, tag or commit", "such as `main` or `v1.2.0`"
+    for index, folder in enumerate(_list(git.get("paths"))):
+        yield from _relative(folder, (*path, "git", "paths", index))
+
+
+def safe_ref(ref: str) -> bool:
+    """Whether git takes it for a ref and for nothing else, such as an option. Expressions are judged once more later."""
+    plain = ref if not expressions.has_expression(ref) else ref.replace(" ", "")
+    forbidden = any(each.isspace() or not each.isprintable() or each in "~^:?*[\\" for each in plain)
+    return bool(plain) and not plain.startswith("-") and ".." not in plain and not forbidden
+
+
+def _git_address(uri: object, path: Path, rules: Rules) -> Iterator[Fault]:
+    if not isinstance(uri, str) or not uri:
+        return
+    expected = "https://… or ssh://…" + (" or file:///…" if rules.local else "")
+    try:
+        parts = urlsplit(uri)
+        host, password = parts.hostname, parts.password
+    except ValueError:
+        yield path, "is not an address", expected
+        return
+    schemes = {"https", "ssh", "file"} if rules.local else {"https", "ssh"}
+    if parts.scheme not in schemes or any(each.isspace() or not each.isprintable() for each in uri):
+        yield path, "is not an address that Crosswind fetches from", expected
+    elif parts.scheme != "file" and (
+        not host or host.startswith("-") or (parts.username or "").startswith("-")
+    ):
+        yield path, "names no host", expected
+    elif password is not None:
+        yield path, "holds a password, which would be stored and shown", "an address without one"
+
+
+def _relative(value: object, path: Path) -> Iterator[Fault]:
+    if not isinstance(value, str):
+        return
+    parts = value.split("/")
+    if value.startswith(("/", "~")) or ".." in parts or "\\" in value or not value.isprintable():
+        yield (
+            path,
+            "leaves the working directory",
+            "a relative path with `/` between its parts and without `..`",
+        )
+
+
+def _duration(value: object, path: Path, *, most: int) -> Iterator[Fault]:
+    if not isinstance(value, str):
+        return
+    seconds = duration_seconds(value)
+    if not 1 <= seconds <= most:
+        yield path, "is out of bounds", f"a duration from 1s to {most // 3600}h, such as `30m`"
+
+
+def _not_built(parent: Mapping[str, Any], path: Path, name: str) -> Iterator[Fault]:
+    if parent.get(name):
+        yield (*path, name), f"has no effect yet: {NOT_BUILT[name]}", "leave it out"
+
+
+def _expressions(job: Mapping[str, Any], path: Path, known: expressions.Names) -> Iterator[Fault]:
+    for place, text in _texts(job, path):
+        for fault in expressions.faults(text, known):
+            yield place, fault, "`${{ parameters.NAME }}` or `${{ matrix.NAME }}`"
+    for place, text in _fixed_texts(job, path):
+        if expressions.has_expression(text):
+            yield place, "nothing is substituted here", "a fixed text"
+
+
+def _texts(job: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    """Texts in which expressions are substituted."""
+    git = _mapping(_mapping(job.get("source")).get("git"))
+    places = [
+        ((*path, "command"), job.get("command")),
+        ((*path, "source", "git", "ref"), git.get("ref")),
+        *(((*path, "env", name), value) for name, value in _mapping(job.get("env")).items()),
+        *(((*path, "args", index), value) for index, value in enumerate(_list(job.get("args")))),
+        *(((*path, "setup", index), value) for index, value in enumerate(_list(job.get("setup")))),
+    ]
+    return ((place, text) for place, text in places if isinstance(text, str))
+
+
+def _fixed_texts(job: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    """Texts in which a person could expect that something is substituted, and nothing is."""
+    git = _mapping(_mapping(job.get("source")).get("git"))
+    places = [
+        ((*path, "source", "git", "uri"), git.get("uri")),
+        *(((*path, "reports", index), value) for index, value in enumerate(_list(job.get("reports")))),
+        *(((*path, "artifacts", index), value) for index, value in enumerate(_list(job.get("artifacts")))),
+    ]
+    return ((place, text) for place, text in places if isinstance(text, str))
+
+
+def _combinations(job: Mapping[str, Any]) -> int:
+    return math.prod(len(_list(values)) for values in _mapping(job.get("matrix")).values())
+
+
+def _mapping(value: object) -> Mapping[Any, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,132 @@
+"""From a suite's text to a TestSuite, or to every fault at once: path, line, what was expected.
+
+The model finds faults of form; the rules here find what no model can say, over the raw document, so that both kinds are
+told together. What a rule needs and does not find, it leaves to the model.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from crosswind.contracts.faults import Path, field_errors, path_text, with_suggestions
+from crosswind.contracts.suites import (
+    GatesSpec,
+    GitSourceSpec,
+    Metadata,
+    Parameter,
+    ResourcesSpec,
+    RetriesSpec,
+    ShardsSpec,
+    SourceSpec,
+    StageSpec,
+    SuiteSpec,
+    TestSpec,
+    TestSuite,
+)
+from crosswind.kernel.errors import FieldError, InvalidInputError
+from crosswind.runs import spec_text
+from crosswind.runs.spec_rules import Rules, find_faults
+from crosswind.runs.spec_text import Document
+
+SERVER = Rules()
+_MOST_FAULTS = 200
+
+
+def parse_suite(text: str | bytes, *, rules: Rules = SERVER) -> TestSuite:
+    """Parse YAML or JSON text.
+
+    Raises:
+        InvalidInputError: With every fault.
+        TooLargeError: The text is over 1 MiB.
+    """
+    return _parse(spec_text.read_text(text), rules)
+
+
+def parse_document(document: Mapping[str, Any], *, rules: Rules = SERVER) -> TestSuite:
+    """The same for a document that was parsed already; faults then have no lines."""
+    value = dict(document)
+    spec_text.check_value(value)
+    return _parse(Document(value), rules)
+
+
+def to_document(suite: TestSuite) -> dict[str, Any]:
+    """The suite as the document that `parse_document` reads."""
+    made: dict[str, Any] = suite.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_unset=True)
+    return made
+
+
+def _parse(document: Document, rules: Rules) -> TestSuite:
+    found: dict[Path, FieldError] = {}
+    suite = None
+    try:
+        suite = TestSuite.model_validate(document.value, by_alias=True, by_name=False)
+    except ValidationError as error:
+        found = field_errors(error, document.value)
+        with_suggestions(found, {path[:-1]: _names_at(path[:-1]) for path in found if path})
+    ruled = [
+        (path, FieldError(path_text(path), message, expected))
+        for path, message, expected in find_faults(document.value, rules)
+        if path not in found
+    ]
+    if suite is None or found or ruled:
+        faults = [replace(fault, line=document.line(path)) for path, fault in (*found.items(), *ruled)]
+        faults.sort(key=lambda fault: fault.line or 0)
+        raise InvalidInputError(_sentence(len(faults)), faults[:_MOST_FAULTS])
+    return suite
+
+
+def _sentence(count: int) -> str:
+    return "the suite has a fault" if count == 1 else f"the suite has {count} faults"
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What a step down the document leads to."""
+
+    model: type[BaseModel]
+    children: Mapping[str, "_Level"]
+
+
+def _level(model: type[BaseModel], **children: _Level) -> _Level:
+    return _Level(model, children)
+
+
+_TREE = _level(
+    TestSuite,
+    metadata=_level(Metadata),
+    spec=_level(
+        SuiteSpec,
+        gates=_level(GatesSpec),
+        parameters=_level(Parameter),
+        stages=_level(
+            StageSpec,
+            tests=_level(
+                TestSpec,
+                source=_level(SourceSpec, git=_level(GitSourceSpec)),
+                shards=_level(ShardsSpec),
+                resources=_level(ResourcesSpec),
+                retries=_level(RetriesSpec),
+            ),
+        ),
+    ),
+)
+
+
+def _names_at(path: Path) -> tuple[str, ...]:
+    """The field names that a place knows; none where names are free."""
+    level = _TREE
+    for part in _steps(path):
+        below = level.children.get(part)
+        if below is None:
+            return ()
+        level = below
+    return tuple(field.alias or name for name, field in level.model.model_fields.items())
+
+
+def _steps(path: Path) -> Iterator[str]:
+    """The path without list indexes and without the names of parameters."""
+    for index, part in enumerate(path):
+        if isinstance(part, str) and not (index == 2 and path[:2] == ("spec", "parameters")):  # noqa: PLR2004
+            yield part

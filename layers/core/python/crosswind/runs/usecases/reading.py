@@ -1,0 +1,186 @@
+"""Reading runs: one, with what its shards are doing, and a team's."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.requests import (
+    CaseCounts,
+    CaseStatus,
+    RunState,
+    RunSummary,
+    RunView,
+    ShardCounts,
+    ShardView,
+    VerdictKind,
+    VerdictView,
+)
+from crosswind.contracts.work import WorkKind
+from crosswind.kernel.clock import to_iso
+from crosswind.kernel.errors import NotFoundError
+from crosswind.runs.model import Run, Work, WorkState
+from crosswind.runs.permissions import Guard, chosen_team
+from crosswind.runs.ports import Page, RunFilter, RunStore, WorkStore
+
+MAX_WORK_SHOWN = 1000
+
+
+@dataclass(frozen=True)
+class FindRun:
+    """A run, if the actor may do something with it. A run of another team answers as one that does not exist."""
+
+    runs: RunStore
+    guard: Guard
+
+    def __call__(self, run_id: str, *, actor: Actor, action: Action = Action.READ_RUNS) -> Run:
+        """The run. Raises NotFoundError, ForbiddenError."""
+        missing = f"there is no run {run_id}"
+        try:
+            run = self.runs.get(run_id)
+        except NotFoundError:
+            raise NotFoundError(missing) from None
+        self.guard.require_for(actor, action, team=run.team, missing=missing)
+        return run
+
+
+@dataclass(frozen=True)
+class GetRun:
+    """A run as it is now. While it goes on, its counts come from the shards: ingested ones, and what runners tell."""
+
+    find: FindRun
+    works: WorkStore
+
+    def __call__(self, run_id: str, *, detail: bool, actor: Actor) -> RunView:
+        """The run. Raises NotFoundError, ForbiddenError."""
+        return self.view(self.find(run_id, actor=actor), detail=detail)
+
+    def view(self, run: Run, *, detail: bool) -> RunView:
+        """A run that the caller may read."""
+        folded = bool(run.case_counts)
+        works = (
+            ()
+            if folded and not detail and run.state is RunState.FINISHED
+            else tuple(self.works.of_run(run.run_id))
+        )
+        shards = [work for work in works if work.kind is WorkKind.SHARD]
+        return RunView(
+            execution_id=run.run_id,
+            team=run.team,
+            suite=run.suite,
+            priority=run.priority,
+            state=run.state,
+            stage=_stage(run),
+            actor=run.actor,
+            created_at=to_iso(run.created_at),
+            started_at=to_iso(run.started_at) if run.started_at else None,
+            finished_at=to_iso(run.finished_at) if run.finished_at else None,
+            parameters=run.parameters,
+            labels=run.labels,
+            cancel_requested=run.cancel_requested_at is not None,
+            tests=_folded_counts(run) if folded else _live_counts(run, shards),
+            shards=_shard_counts(run, shards),
+            work=tuple(shard_view(work) for work in works[:MAX_WORK_SHOWN]) if detail else None,
+            verdict=VerdictView(kind=run.verdict.kind, reason=run.verdict.reason) if run.verdict else None,
+        )
+
+
+@dataclass(frozen=True)
+class ListRuns:
+    """A team's runs, newest first."""
+
+    runs: RunStore
+    guard: Guard
+
+    def __call__(
+        self,
+        *,
+        team: str | None,
+        suite: str | None,
+        state: RunState | None,
+        verdict: VerdictKind | None,
+        limit: int,
+        cursor: str | None,
+        actor: Actor,
+    ) -> Page[RunSummary]:
+        """A page. Raises ForbiddenError, and InvalidInputError for a cursor that no page gave."""
+        owner = chosen_team(actor, team)
+        self.guard.require(actor, Action.READ_RUNS, team=owner)
+        wanted = RunFilter(team=owner, suite=suite, state=state, verdict=verdict)
+        page = self.runs.list_runs(wanted, limit=limit, cursor=cursor)
+        return Page(tuple(_summary(run) for run in page.items), page.cursor)
+
+
+def shard_view(work: Work) -> ShardView:
+    """One piece of work as the API shows it."""
+    last = work.failures[-1] if work.failures else None
+    reason = work.commit.reason if work.commit else f"{last.reason}: {last.detail}" if last else None
+    done, failed = work.progress.tests_done, work.progress.tests_failed
+    if work.summary is not None:
+        done, failed = work.summary.tests, work.summary.failed + work.summary.errors
+    return ShardView(
+        work_id=work.key.work_id,
+        test=work.test,
+        stage=work.stage,
+        state=work.state.value,
+        attempt=work.attempt,
+        runner=work.lease.runner_id if work.lease else None,
+        tests_done=done,
+        tests_failed=failed,
+        outcome=work.commit.outcome.value if work.commit else None,
+        reason=reason,
+    )
+
+
+def _stage(run: Run) -> str | None:
+    index = run.current_stage
+    return run.stage_names[index] if index is not None and index < len(run.stage_names) else None
+
+
+def _shard_counts(run: Run, shards: Sequence[Work]) -> ShardCounts:
+    """Shards of the plan that were not enqueued yet wait too; those of a finished run never will run."""
+    states = Counter(work.state for work in shards)
+    total = max(len(shards), run.plan.shards if run.plan else 0)
+    running = states[WorkState.ADMITTED] + states[WorkState.LEASED]
+    done = states[WorkState.DONE]
+    if run.state is RunState.FINISHED:
+        return ShardCounts(total=total, done=done if shards else total)
+    return ShardCounts(total=total, waiting=total - running - done, running=running, done=done)
+
+
+def _folded_counts(run: Run) -> CaseCounts:
+    counts = {status.value: run.case_counts.get(status.value, 0) for status in CaseStatus}
+    return CaseCounts(total=sum(counts.values()), **counts)
+
+
+def _live_counts(run: Run, shards: Sequence[Work]) -> CaseCounts:
+    counted: Counter[str] = Counter()
+    for work in shards:
+        summary = work.summary
+        if summary is not None:
+            counted.update(
+                passed=summary.passed,
+                failed=summary.failed,
+                error=summary.errors,
+                skipped=summary.skipped,
+                flaky=summary.flaky,
+            )
+        elif work.lease is not None:
+            failed = work.progress.tests_failed
+            counted.update(failed=failed, passed=max(work.progress.tests_done - failed, 0))
+    planned = run.plan.tests if run.plan and run.plan.tests else 0
+    return CaseCounts(total=max(planned, counted.total()), **counted)
+
+
+def _summary(run: Run) -> RunSummary:
+    return RunSummary(
+        execution_id=run.run_id,
+        team=run.team,
+        suite=run.suite,
+        priority=run.priority,
+        state=run.state,
+        actor=run.actor,
+        created_at=to_iso(run.created_at),
+        finished_at=to_iso(run.finished_at) if run.finished_at else None,
+        verdict=run.verdict.kind if run.verdict else None,
+    )

@@ -1,0 +1,244 @@
+"""Reading what a run left: test cases, artifacts, logs."""
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from pathlib import PurePosixPath
+
+from crosswind.contracts.actors import Actor
+from crosswind.contracts.requests import ArtifactPage, ArtifactView, CasePage, CaseStatus, CaseView, LogChunk
+from crosswind.contracts.resolved import ResultsIndex
+from crosswind.contracts.work import FileRef, WorkOutcome
+from crosswind.kernel.errors import InvalidInputError, NotFoundError
+from crosswind.runs import layout
+from crosswind.runs.model import Case, Work, WorkKey, WorkState
+from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
+from crosswind.runs.usecases import documents
+from crosswind.runs.usecases.reading import FindRun
+
+LINKS_LAST = timedelta(minutes=15)
+MAX_ANSWER_BYTES = 4 * 1024 * 1024  # of 6 MB that a Lambda may answer
+MAX_LOG_BYTES = 768 * 1024  # a byte of a log may become six in JSON
+_LARGEST_CHUNK = 1024 * 1024  # of a runner's log
+_RESULTS_PER_PAGE = 100  # documents that one page of artifacts may read
+_CHUNKS_PER_LIST = 1000
+_WORK_ID = re.compile(r"(prepare|shard)-\d{5}")
+_ROW = re.compile(r"\d{1,9}")
+_FILE = re.compile(r"(shard-\d{5}):(\d{1,6})")
+
+
+@dataclass(frozen=True)
+class ListResults:
+    """Test cases: folded and worst first once the shards are done; until then the failures as they come."""
+
+    find: FindRun
+    runs: RunStore
+    artifacts: ObjectStore
+
+    def __call__(
+        self, run_id: str, *, status: CaseStatus | None, limit: int, cursor: str | None, actor: Actor
+    ) -> CasePage:
+        """A page. Raises NotFoundError, ForbiddenError, InvalidInputError."""
+        run = self.find(run_id, actor=actor)
+        row = _row(cursor)
+        index = documents.read_index(self.artifacts, run.run_id)
+        if index is None:
+            known = [case for case in self.runs.failures(run.run_id) if status in {None, case.status}]
+            return _page(iter(known[row:]), row=row, end=len(known), limit=limit, complete=False)
+        start, end = index.ranges.get(status, (0, 0)) if status else (0, index.total)
+        first = start + row
+        rows = self._rows(run.run_id, index, first)
+        return _page(rows, row=row, end=max(end - start, 0), limit=limit, complete=True)
+
+    def _rows(self, run_id: str, index: ResultsIndex, first: int) -> Iterator[Case]:
+        page, skip = divmod(first, index.page_size)
+        while page * index.page_size < index.total:
+            yield from islice(
+                documents.read_cases(self.artifacts, layout.results_page_key(run_id, page)), skip, None
+            )
+            page, skip = page + 1, 0
+
+
+def _page(rows: Iterator[Case], *, row: int, end: int, limit: int, complete: bool) -> CasePage:
+    items: list[CaseView] = []
+    size = 0
+    for case in islice(rows, max(min(limit, end - row), 0)):
+        view = documents.view_of(case)
+        size += len(view.to_wire().encode())
+        if items and size > MAX_ANSWER_BYTES:
+            break
+        items.append(view)
+    following = row + len(items)
+    return CasePage(
+        items=tuple(items),
+        complete=complete,
+        next_cursor=str(following) if items and following < end else None,
+    )
+
+
+def _row(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not _ROW.fullmatch(cursor):
+        raise InvalidInputError("the cursor is not one that a page of this list gave")
+    return int(cursor)
+
+
+@dataclass(frozen=True)
+class ListArtifacts:
+    """Uploaded files of committed shards, with links that last a quarter of an hour."""
+
+    find: FindRun
+    works: WorkStore
+    artifacts: ObjectStore
+
+    def __call__(
+        self, run_id: str, *, work_id: str | None, limit: int, cursor: str | None, actor: Actor
+    ) -> ArtifactPage:
+        """A page, by shard. Raises NotFoundError, ForbiddenError, InvalidInputError."""
+        run = self.find(run_id, actor=actor)
+        if work_id is not None:
+            _check_work_id(work_id)
+        start = _file_position(cursor)
+        items: list[ArtifactView] = []
+        reads = 0
+        for work in self._committed(run.run_id, work_id):
+            skip = start[1] if work.key.work_id == start[0] else 0
+            if work.key.work_id < start[0]:
+                continue
+            if reads >= _RESULTS_PER_PAGE:
+                return ArtifactPage(items=tuple(items), next_cursor=f"{work.key.work_id}:0")
+            reads += 1
+            for index, file in list(enumerate(self._files(work)))[skip:]:
+                if len(items) >= limit:
+                    return ArtifactPage(items=tuple(items), next_cursor=f"{work.key.work_id}:{index}")
+                items.append(self._view(work, file))
+        return ArtifactPage(items=tuple(items))
+
+    def _committed(self, run_id: str, work_id: str | None) -> Iterator[Work]:
+        for work in self.works.of_run(run_id):
+            commit = work.commit
+            wanted = work_id in {None, work.key.work_id} and work.key.work_id.startswith("shard-")
+            if wanted and commit and commit.outcome is WorkOutcome.COMPLETED and commit.prefix:
+                yield work
+
+    def _files(self, work: Work) -> list[FileRef]:
+        """Its artifacts; a name that leads elsewhere, or a key outside of the attempt, is left out."""
+        prefix = (work.commit.prefix if work.commit else None) or ""
+        try:
+            result = documents.read_result(self.artifacts, prefix)
+        except NotFoundError:
+            return []
+        return [file for file in result.artifacts if safe_path(file.path) and file.key.startswith(prefix)]
+
+    def _view(self, work: Work, file: FileRef) -> ArtifactView:
+        url = self.artifacts.presign_get(
+            file.key,
+            content_type=file.content_type,
+            file_name=PurePosixPath(file.path).name,
+            expires=LINKS_LAST,
+        )
+        return ArtifactView(
+            path=file.path,
+            work_id=work.key.work_id,
+            size=file.size,
+            content_type=file.content_type,
+            url=url,
+            expires_in_seconds=int(LINKS_LAST.total_seconds()),
+        )
+
+
+def safe_path(path: str) -> bool:
+    """Whether a file's name stays inside the folder that it is put into."""
+    parts = path.split("/")
+    return bool(path) and path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(parts)
+
+
+def _file_position(cursor: str | None) -> tuple[str, int]:
+    if cursor is None:
+        return "", 0
+    match = _FILE.fullmatch(cursor)
+    if match is None:
+        raise InvalidInputError("the cursor is not one that a page of this list gave")
+    return match[1], int(match[2])
+
+
+@dataclass(frozen=True)
+class ReadLogs:
+    """The log of a shard's or a preparation's present attempt, from a byte offset. A new attempt starts a new log."""
+
+    find: FindRun
+    works: WorkStore
+    artifacts: ObjectStore
+
+    def __call__(self, run_id: str, *, work_id: str, offset: int, actor: Actor) -> LogChunk:
+        """A piece of the log. Raises NotFoundError, ForbiddenError, InvalidInputError."""
+        run = self.find(run_id, actor=actor)
+        _check_work_id(work_id)
+        work = self.works.get(WorkKey(run.run_id, work_id))
+        if work is None:
+            raise NotFoundError(f"{run_id} has no {work_id}, or it was not started yet")
+        prefix = (work.commit.prefix if work.commit else None) or layout.attempt_prefix(work)
+        data, ended = self._read(prefix, offset)
+        over = ended and work.state is WorkState.DONE
+        whole = len(data) if over else _whole_characters(data)
+        return LogChunk(
+            work_id=work_id,
+            attempt=prefix.rstrip("/").rsplit("/", 1)[-1],
+            offset=offset,
+            next_offset=offset + whole,
+            complete=over,
+            text=data[:whole].decode(errors="replace"),
+        )
+
+    def _read(self, prefix: str, offset: int) -> tuple[bytes, bool]:
+        """Bytes from the offset on, and whether they go to the end of what is there."""
+        data = bytearray()
+        for start, size in self._chunks(prefix, offset):
+            at = offset + len(data)
+            if start > at:
+                return bytes(data), True  # a gap: what comes later cannot be shown in order
+            if start + size <= at:
+                continue
+            room = MAX_LOG_BYTES - len(data)
+            if room <= 0:
+                return bytes(data), False
+            length = min(start + size - at, room)
+            data += self.artifacts.get_range(
+                layout.log_chunk_key(prefix, start), offset=at - start, length=length
+            )
+            if start + size > offset + len(data):
+                return bytes(data), False
+        return bytes(data), True
+
+    def _chunks(self, prefix: str, offset: int) -> Iterator[tuple[int, int]]:
+        """Start and size of the chunks from the one on that holds the offset; none is larger than a runner makes it."""
+        before = offset - _LARGEST_CHUNK
+        after = layout.log_chunk_key(prefix, before) if before >= 0 else None
+        while True:
+            found = self.artifacts.list_objects(
+                layout.log_prefix(prefix), limit=_CHUNKS_PER_LIST, after=after
+            )
+            for each in found:
+                name = each.key.rsplit("/", 1)[-1]
+                if name.isdecimal():
+                    yield int(name), each.size
+            if len(found) < _CHUNKS_PER_LIST:
+                return
+            after = found[-1].key
+
+
+def _whole_characters(data: bytes) -> int:
+    """How many bytes make whole characters: a character that is cut at the end waits for its rest."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    decoder.decode(data)
+    pending: bytes = decoder.getstate()[0]
+    return len(data) - len(pending)
+
+
+def _check_work_id(work_id: str) -> None:
+    if not _WORK_ID.fullmatch(work_id):
+        raise InvalidInputError(f"{work_id[:40]!r} names no work; such as shard-00003 or prepare-00000")

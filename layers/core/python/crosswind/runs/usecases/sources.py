@@ -1,0 +1,31 @@
+"""Archives of sources, named by their content and apart for each team."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.requests import CreateSourceAnswer, CreateSourceRequest
+from crosswind.runs import layout
+from crosswind.runs.permissions import Guard
+from crosswind.runs.ports import ObjectStore
+
+UPLOAD_LASTS = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class CreateSource:
+    """Announce an archive: a link to upload exactly this content, unless it is there already."""
+
+    sources: ObjectStore
+    guard: Guard
+
+    def __call__(self, request: CreateSourceRequest, *, actor: Actor) -> CreateSourceAnswer:
+        """Where to put it. Raises ForbiddenError."""
+        self.guard.require(actor, Action.UPLOAD_SOURCES, team=request.team)
+        key = layout.archive_key(request.team, request.digest)
+        if self.sources.size(key) == request.size:
+            return CreateSourceAnswer(digest=request.digest, exists=True)
+        url, headers = self.sources.presign_put(
+            key, size=request.size, sha256_hex=request.digest.removeprefix("sha256:"), expires=UPLOAD_LASTS
+        )
+        return CreateSourceAnswer(digest=request.digest, exists=False, upload_url=url, upload_headers=headers)

@@ -1,0 +1,213 @@
+"""Starting a run."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.requests import RunState, SubmitRunRequest
+from crosswind.contracts.resolved import ResolvedTest
+from crosswind.contracts.suites import Scalar, TestSuite, duration_seconds
+from crosswind.contracts.tasks import RunExecutionInput
+from crosswind.contracts.work import GitSource, PrepareOrder
+from crosswind.kernel import json
+from crosswind.kernel.clock import Clock
+from crosswind.kernel.errors import FieldError, InvalidInputError, QueueFullError, RetryableError
+from crosswind.kernel.ids import Ids
+from crosswind.runs import layout, resolving
+from crosswind.runs.model import WATCH_INTERVAL, Run
+from crosswind.runs.permissions import Guard, chosen_team
+from crosswind.runs.ports import (
+    Executions,
+    IdempotencyKey,
+    ObjectStore,
+    Queues,
+    QueueStore,
+    RunStore,
+    SuiteStore,
+)
+from crosswind.runs.preparing import final_key
+from crosswind.runs.resolving import Job, Preparation
+from crosswind.runs.spec_rules import Rules
+from crosswind.runs.specs import parse_document, parse_suite
+from crosswind.runs.usecases import documents
+
+RETRY_AFTER_SECONDS = 30
+MAX_KEY_CHARACTERS = 255
+_COMMIT_CHARACTERS = 40
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SubmitRun:
+    """Check and resolve a suite, store the run, start its execution.
+
+    The run's record is what counts. When StartExecution fails after the record exists, the run is accepted all the
+    same: the watchdog, armed before, and behind it the minute's sweep find a run without an execution and start one.
+    """
+
+    runs: RunStore
+    suites: SuiteStore
+    artifacts: ObjectStore
+    sources: ObjectStore
+    queue: QueueStore
+    queues: Queues
+    executions: Executions
+    guard: Guard
+    clock: Clock
+    ids: Ids
+    rules: Rules
+    queue_limit: int
+
+    def __call__(
+        self, request: SubmitRunRequest, *, actor: Actor, idempotency_key: str | None = None
+    ) -> tuple[Run, bool]:
+        """The run, and whether it is new; with a known Idempotency-Key it is the earlier one.
+
+        Raises:
+            InvalidInputError: The suite or its parameters have faults.
+            ForbiddenError: The actor may not start runs in the suite's team.
+            NotFoundError: There is no stored suite of that name.
+            ConflictError: The key was used for another request.
+            QueueFullError: As many shards wait as the stage allows.
+        """
+        _check_key(idempotency_key)
+        suite = self._suite(request, actor)
+        team = suite.metadata.team
+        self.guard.require(actor, Action.START_RUNS, team=team)
+        if self.queue.waiting_count(at_most=self.queue_limit) >= self.queue_limit:
+            raise QueueFullError(
+                f"{self.queue_limit} shards wait already", retry_after_seconds=RETRY_AFTER_SECONDS
+            )
+        run, preparations = self._write(suite, request.parameters, actor)
+        idempotency = None
+        if idempotency_key is not None:
+            digest = json.digest([actor.issuer, actor.subject, request.model_dump(mode="json")])
+            idempotency = IdempotencyKey(team=team, key=idempotency_key, request_digest=digest)
+        stored, created = self.runs.create(run, idempotency=idempotency)
+        if created:
+            self._start(stored, preparations)
+        return stored, created
+
+    def _suite(self, request: SubmitRunRequest, actor: Actor) -> TestSuite:
+        given = [name for name in ("spec", "text", "suite") if getattr(request, name) is not None]
+        if len(given) != 1:
+            raise InvalidInputError("give exactly one of `spec`, `text` and `suite`")
+        if request.text is not None:
+            return parse_suite(request.text, rules=self.rules)
+        if request.spec is not None:
+            return parse_document(request.spec, rules=self.rules)
+        team = chosen_team(actor, request.team)
+        self.guard.require(actor, Action.START_RUNS, team=team)
+        return parse_document(self.suites.get(team, request.suite or "").spec, rules=self.rules)
+
+    def _write(
+        self, suite: TestSuite, given: Mapping[str, Scalar], actor: Actor
+    ) -> tuple[Run, RunExecutionInput]:
+        """Write what the execution reads. Objects of a run that is then not created expire with their bucket's rule."""
+        now = self.clock.now()
+        run_id = self.ids.new(prefix="run", at=now)
+        parameters = resolving.bind_parameters(suite, given)
+        orders = self._orders(suite, resolving.expand(suite, parameters))
+        earlier = {order.preparation: self._earlier(order) for _, order in orders}
+        wanted = resolving.unique((job, order) for job, order in orders if earlier[order.preparation] is None)
+        lines, tickets = resolving.write_preparations(suite, wanted, run_id=run_id)
+        resolved = resolving.resolved_suite(suite, _tests(orders, wanted, earlier), run_id=run_id)
+        execution = RunExecutionInput(run_id=run_id, preparations=tickets)
+        documents.write(self.artifacts, layout.spec_key(run_id), resolved)
+        if lines:
+            self.artifacts.put(
+                layout.preparation_orders_key(run_id), lines, content_type="application/x-ndjson"
+            )
+        documents.write(self.artifacts, layout.execution_input_key(run_id), execution)
+        run = Run(
+            run_id=run_id,
+            team=suite.metadata.team,
+            suite=suite.metadata.name,
+            priority=suite.spec.priority,
+            actor=actor.subject,
+            issuer=actor.issuer,
+            spec_key=layout.spec_key(run_id),
+            spec_digest=json.digest([suite.model_dump(mode="json"), parameters]),
+            timeout_seconds=duration_seconds(suite.spec.timeout),
+            state=RunState.ACCEPTED,
+            version=1,
+            created_at=now,
+            parameters=parameters,
+            labels=suite.metadata.labels,
+            stage_names=resolved.stage_names,
+        )
+        return run, execution
+
+    def _orders(self, suite: TestSuite, jobs: Sequence[Job]) -> list[tuple[Job, PrepareOrder]]:
+        team = suite.metadata.team
+        sizes = {digest: self._size(team, digest) for digest in {job.archive for job in jobs}}
+        missing = {job.place: job.archive for job in jobs if sizes[job.archive] is None}
+        if missing:
+            raise InvalidInputError(
+                "the suite names archives that are not there",
+                [
+                    FieldError(
+                        f"{place}.source.archive.digest",
+                        f"team {team!r} has no archive {digest}",
+                        expected="an archive that was uploaded through POST /api/v1/sources",
+                    )
+                    for place, digest in missing.items()
+                ],
+            )
+        seconds = duration_seconds(suite.spec.timeout)
+        return [
+            (
+                job,
+                resolving.prepare_order(
+                    job, team=team, archive_size=sizes[job.archive] or 0, run_seconds=seconds
+                ),
+            )
+            for job in jobs
+        ]
+
+    def _size(self, team: str, digest: str | None) -> int | None:
+        return 0 if digest is None else self.sources.size(layout.archive_key(team, digest))
+
+    def _earlier(self, order: PrepareOrder) -> str | None:
+        """What an equal preparation left. A Git ref has to be a whole commit: what a branch means now, only git knows."""
+        commit = None
+        if isinstance(order.source, GitSource):
+            commit = order.source.ref
+            if len(commit) != _COMMIT_CHARACTERS or not set(commit) <= set("0123456789abcdef"):
+                return None
+        return self.runs.preparation(final_key(order, commit=commit))
+
+    def _start(self, run: Run, execution: RunExecutionInput) -> None:
+        try:
+            self.queues.watch(run.run_id, delay=WATCH_INTERVAL)
+            self.executions.start(run.run_id, execution)
+        except RetryableError as error:
+            _log.warning("the execution of %s could not be started; the sweep will: %s", run.run_id, error)
+
+
+def _tests(
+    orders: Sequence[tuple[Job, PrepareOrder]],
+    wanted: Sequence[Preparation],
+    earlier: Mapping[str, str | None],
+) -> tuple[ResolvedTest, ...]:
+    work_ids = {
+        each.order.preparation: layout.preparation_work_id(index) for index, each in enumerate(wanted)
+    }
+    return tuple(
+        resolving.resolved_test(
+            job,
+            prepare_work_id=work_ids.get(order.preparation),
+            discovery_key=earlier[order.preparation],
+        )
+        for job, order in orders
+    )
+
+
+def _check_key(key: str | None) -> None:
+    if key is not None and (
+        not 0 < len(key) <= MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable()
+    ):
+        raise InvalidInputError(
+            f"the Idempotency-Key has to be 1 to {MAX_KEY_CHARACTERS} printable ASCII characters"
+        )

@@ -1,0 +1,107 @@
+"""Stored suites: put, get, list, delete, and checking one without storing it."""
+
+from dataclasses import dataclass
+
+from crosswind.contracts.actors import Action, Actor
+from crosswind.kernel import json
+from crosswind.kernel.clock import Clock
+from crosswind.kernel.errors import FieldError, InvalidInputError
+from crosswind.runs import resolving
+from crosswind.runs.permissions import Guard, chosen_team
+from crosswind.runs.ports import Page, SuiteRecord, SuiteStore
+from crosswind.runs.spec_rules import Rules
+from crosswind.runs.specs import parse_suite, to_document
+
+
+@dataclass(frozen=True)
+class ValidateSuite:
+    """Find every fault of a suite."""
+
+    guard: Guard
+    rules: Rules
+
+    def __call__(self, text: str | bytes, *, actor: Actor) -> int:
+        """How many test jobs it has. Raises InvalidInputError, TooLargeError, ForbiddenError."""
+        suite = parse_suite(text, rules=self.rules)
+        self.guard.require(actor, Action.READ_SUITES, team=suite.metadata.team)
+        parameters = resolving.bind_parameters(suite, resolving.stand_ins(suite))
+        return len(resolving.expand(suite, parameters))
+
+
+@dataclass(frozen=True)
+class PutSuite:
+    """Store or replace a suite."""
+
+    suites: SuiteStore
+    guard: Guard
+    clock: Clock
+    rules: Rules
+
+    def __call__(self, name: str, text: str | bytes, *, actor: Actor) -> tuple[SuiteRecord, bool]:
+        """The stored suite, and whether it is new. Raises InvalidInputError, TooLargeError, ForbiddenError."""
+        suite = parse_suite(text, rules=self.rules)
+        self.guard.require(actor, Action.WRITE_SUITES, team=suite.metadata.team)
+        if suite.metadata.name != name:
+            fault = FieldError(
+                "metadata.name", f"is `{suite.metadata.name}`", expected=f"`{name}`, as in the address"
+            )
+            raise InvalidInputError("the suite has another name than its address", [fault])
+        resolving.expand(suite, resolving.bind_parameters(suite, resolving.stand_ins(suite)))
+        spec: dict[str, object] = to_document(suite)
+        record = SuiteRecord(
+            team=suite.metadata.team,
+            name=name,
+            digest=json.digest(spec),
+            updated_at=self.clock.now(),
+            updated_by=actor.subject,
+            spec=spec,
+        )
+        return record, self.suites.put(record)
+
+
+@dataclass(frozen=True)
+class GetSuite:
+    """Read one suite."""
+
+    suites: SuiteStore
+    guard: Guard
+
+    def __call__(self, name: str, *, team: str | None, actor: Actor) -> SuiteRecord:
+        """The suite. Raises NotFoundError, also for one of another team."""
+        owner = chosen_team(actor, team)
+        self.guard.require_for(actor, Action.READ_SUITES, team=owner, missing=_missing(owner, name))
+        return self.suites.get(owner, name)
+
+
+@dataclass(frozen=True)
+class ListSuites:
+    """Read a team's suites."""
+
+    suites: SuiteStore
+    guard: Guard
+
+    def __call__(
+        self, *, team: str | None, limit: int, cursor: str | None, actor: Actor
+    ) -> Page[SuiteRecord]:
+        """A page, by name. Raises ForbiddenError."""
+        owner = chosen_team(actor, team)
+        self.guard.require(actor, Action.READ_SUITES, team=owner)
+        return self.suites.list_suites(owner, limit=limit, cursor=cursor)
+
+
+@dataclass(frozen=True)
+class DeleteSuite:
+    """Delete a suite; its runs stay."""
+
+    suites: SuiteStore
+    guard: Guard
+
+    def __call__(self, name: str, *, team: str | None, actor: Actor) -> None:
+        """Raises NotFoundError, ForbiddenError."""
+        owner = chosen_team(actor, team)
+        self.guard.require_for(actor, Action.WRITE_SUITES, team=owner, missing=_missing(owner, name))
+        self.suites.delete(owner, name)
+
+
+def _missing(team: str, name: str) -> str:
+    return f"team {team} has no suite {name}"

@@ -1,0 +1,1 @@
+"""Crosswind's tests."""

@@ -1,0 +1,98 @@
+"""The embedded cloud's own life: started twice, killed, stopped, on a taken port."""
+
+import json
+import socket
+import time
+
+import httpx
+import psutil
+import pytest
+
+from crosswind.local import processes
+from tests.e2e.conftest import Cloud
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("life-cycle")]
+SNAPSHOT_SECONDS = 6
+
+
+def names_of_items(cloud: Cloud) -> set[str]:
+    table = json.loads(cloud.state.outputs["RunnerEnvironment"])["CROSSWIND_RUNS_TABLE"]
+    pages = cloud.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    return {item["pk"]["S"] for page in pages for item in page["Items"]}
+
+
+def put_item(cloud: Cloud, name: str) -> None:
+    table = json.loads(cloud.state.outputs["RunnerEnvironment"])["CROSSWIND_RUNS_TABLE"]
+    cloud.client("dynamodb").put_item(TableName=table, Item={"pk": {"S": name}, "sk": {"S": "-"}})
+
+
+def test_a_second_up_changes_nothing_and_is_quick(cloud: Cloud) -> None:
+    cloud.up()
+    before = cloud.state
+    started = time.monotonic()
+    answer = cloud.up()
+    assert time.monotonic() - started < 10
+    assert answer["seconds"] < 5
+    assert cloud.state == before
+
+
+def test_every_part_is_well_after_up(cloud: Cloud) -> None:
+    cloud.up()
+    done = cloud.crosswind("status", "--json")
+    assert done.returncode == 0, done.stdout
+    names = {part["name"] for part in json.loads(done.stdout)["parts"]}
+    assert {"gateway", "emulator", "pool", "crosswind-local-runs", "admission queue"} <= names
+
+
+def test_nothing_listens_beyond_the_loopback_address(cloud: Cloud) -> None:
+    cloud.up()
+    ours = set()
+    for ref in cloud.state.processes.values():
+        process = processes.find(ref)
+        assert process is not None
+        ours |= {process.pid, *(child.pid for child in process.children(recursive=True))}
+    listening = [
+        connection
+        for connection in psutil.net_connections("inet")
+        if connection.pid in ours and connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening
+    assert {str(connection.laddr.ip) for connection in listening if connection.laddr} == {"127.0.0.1"}
+
+
+def test_a_taken_port_is_told_with_its_holder_and_the_option_to_use(cloud: Cloud, tmp_path: object) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        done = cloud.crosswind("up", "--port", str(port), CROSSWIND_HOME=f"{tmp_path}/second")
+    assert done.returncode == 2
+    assert f"port {port} is taken by" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_what_is_older_than_a_snapshot_survives_kill_9(cloud: Cloud) -> None:
+    put_item(cloud, "LIFE#kept")
+    time.sleep(SNAPSHOT_SECONDS)
+    cloud.kill_emulator()
+    cloud.up()
+    assert "LIFE#kept" in names_of_items(cloud)
+    assert httpx.get(f"{cloud.endpoint}/api/v1/tests", timeout=30).status_code == 401
+
+
+def test_down_stops_every_process_and_up_brings_the_data_back(cloud: Cloud) -> None:
+    put_item(cloud, "LIFE#stopped")
+    refs = list(cloud.state.processes.values())
+    assert set(cloud.down()) == {"pool", "gateway", "emulator"}
+    assert [processes.find(ref) for ref in refs] == [None, None, None]
+    assert cloud.down() == []
+    cloud.up()
+    assert "LIFE#stopped" in names_of_items(cloud)
+
+
+def test_the_endpoint_tells_when_the_emulator_is_away(cloud: Cloud) -> None:
+    cloud.kill_emulator()
+    answer = httpx.get(f"{cloud.endpoint}/api/v1/tests", timeout=30)
+    assert answer.status_code == 502
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    cloud.up()

@@ -1,0 +1,35 @@
+"""Ports in memory, for unit tests. Each passes the same contract suite as its AWS adapter (tests/contract)."""
+
+from tests.fakes.channels import (
+    MemoryEventBus,
+    MemoryExecutions,
+    MemoryQueues,
+    MemorySecrets,
+    MemoryTaskTokens,
+)
+from tests.fakes.objects import MemoryObjectStore
+from tests.fakes.runs import MemoryRunStore, MemorySuiteStore
+from tests.fakes.samples import make_entry, make_event, make_run, make_ticket, make_work
+from tests.fakes.time import START, CountingIds, SettableClock
+from tests.fakes.work import MemoryQueueStore, MemoryWorkStore
+
+__all__ = [
+    "START",
+    "CountingIds",
+    "MemoryEventBus",
+    "MemoryExecutions",
+    "MemoryObjectStore",
+    "MemoryQueueStore",
+    "MemoryQueues",
+    "MemoryRunStore",
+    "MemorySecrets",
+    "MemorySuiteStore",
+    "MemoryTaskTokens",
+    "MemoryWorkStore",
+    "SettableClock",
+    "make_entry",
+    "make_event",
+    "make_run",
+    "make_ticket",
+    "make_work",
+]

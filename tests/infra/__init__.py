@@ -1,0 +1,1 @@
+"""What the synthesized templates promise, for every stage."""

@@ -1,0 +1,108 @@
+"""Data at rest and on its way: encrypted, private, TLS only, recoverable, and gone when its time is over."""
+
+from typing import Any
+
+import pytest
+
+from tests.infra.templates import Assembly, text
+
+pytestmark = pytest.mark.infra
+
+
+def test_one_key_encrypts_and_rotates(assembly: Assembly) -> None:
+    (key,) = assembly.resources("AWS::KMS::Key").values()
+    assert key["Properties"]["EnableKeyRotation"] is True
+
+
+def test_buckets_are_private_encrypted_and_tls_only(assembly: Assembly) -> None:
+    buckets = assembly.resources("AWS::S3::Bucket")
+    policies = assembly.resources("AWS::S3::BucketPolicy").values()
+    for name, bucket in buckets.items():
+        properties = bucket["Properties"]
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        (policy,) = [each for each in policies if each["Properties"]["Bucket"] == {"Ref": name}]
+        assert _denies_plain_http(policy)
+        (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        if not name.startswith("AccessLogs"):  # S3 delivers access logs only with its own encryption
+            assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+            assert rule["BucketKeyEnabled"] is True
+
+
+def test_queues_are_encrypted_tls_only_and_have_dead_letters(assembly: Assembly) -> None:
+    queues = assembly.resources("AWS::SQS::Queue")
+    policies = assembly.resources("AWS::SQS::QueuePolicy").values()
+    assert len(queues) == 6
+    for name, queue in queues.items():
+        assert queue["Properties"]["KmsMasterKeyId"]
+        (policy,) = [each for each in policies if {"Ref": name} in each["Properties"]["Queues"]]
+        assert _denies_plain_http(policy)
+    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 3
+
+
+def test_a_message_stays_hidden_for_six_times_its_consumers_time_limit(assembly: Assembly) -> None:
+    queues = assembly.resources("AWS::SQS::Queue")
+    functions = assembly.resources("AWS::Lambda::Function")
+    for mapping in assembly.resources("AWS::Lambda::EventSourceMapping").values():
+        queue = queues[mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]]
+        function = functions[mapping["Properties"]["FunctionName"]["Ref"]]
+        assert queue["Properties"]["VisibilityTimeout"] >= function["Properties"]["Timeout"]
+        if "RedrivePolicy" in queue["Properties"]:
+            assert queue["Properties"]["VisibilityTimeout"] >= 6 * function["Properties"]["Timeout"]
+
+
+def test_tables_are_encrypted_expire_and_can_be_recovered_outside_laptops(assembly: Assembly) -> None:
+    tables = assembly.resources("AWS::DynamoDB::Table")
+    assert len(tables) == 2
+    for table in tables.values():
+        properties = table["Properties"]
+        assert properties["BillingMode"] == "PAY_PER_REQUEST"
+        assert properties["SSESpecification"]["SSEType"] == "KMS"
+        assert properties["TimeToLiveSpecification"] == {"AttributeName": "expiresAt", "Enabled": True}
+        recovery = properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"]
+        assert recovery is (assembly.stage != "local")
+
+
+def test_indexes_are_those_of_the_data_model(assembly: Assembly) -> None:
+    indexes = {
+        index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]]
+        for table in assembly.resources("AWS::DynamoDB::Table").values()
+        for index in table["Properties"].get("GlobalSecondaryIndexes", [])
+    }
+    assert indexes == {"by_team": ["teamKey", "createdKey"], "unfinished": ["unfinishedKey", "runKey"]}
+
+
+def test_run_objects_move_to_glacier_at_30_days_and_expire_at_90(assembly: Assembly) -> None:
+    rules = _life_cycle(assembly, "Artifacts")
+    expire = next(rule for rule in rules if rule.get("ExpirationInDays"))
+    assert expire["ExpirationInDays"] == 90
+    assert expire["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 30}]
+    assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+    assert any(rule.get("ExpirationInDays") == 90 for rule in _life_cycle(assembly, "Sources"))
+
+
+def test_protected_stages_keep_their_data(prod: Assembly, local: Assembly) -> None:
+    for kind in ("AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"):
+        assert {each["DeletionPolicy"] for each in prod.resources(kind).values()} == {"Retain"}
+        assert {each["DeletionPolicy"] for each in local.resources(kind).values()} == {"Delete"}
+    assert all(
+        t["Properties"]["DeletionProtectionEnabled"] for t in prod.resources("AWS::DynamoDB::Table").values()
+    )
+
+
+def test_the_web_firewall_stands_before_every_stage_but_local(assembly: Assembly) -> None:
+    associations = assembly.resources("AWS::WAFv2::WebACLAssociation")
+    assert len(associations) == (0 if assembly.stage == "local" else 1)
+
+
+def _life_cycle(assembly: Assembly, name: str) -> list[dict[str, Any]]:
+    buckets = assembly.resources("AWS::S3::Bucket")
+    (bucket,) = [each for logical, each in buckets.items() if logical.startswith(name)]
+    rules: list[dict[str, Any]] = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    return rules
+
+
+def _denies_plain_http(policy: dict[str, Any]) -> bool:
+    return any(
+        statement["Effect"] == "Deny" and '"aws:SecureTransport": "false"' in text(statement)
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    )

@@ -1,0 +1,133 @@
+"""Least privilege, read from the templates: who may do what, and that no wildcard stands without its reason."""
+
+import pytest
+
+from tests.infra.templates import Assembly, listed, text
+from tests.statemachines import definition as asl
+
+pytestmark = pytest.mark.infra
+
+_NO_RESOURCE = {
+    "states:SendTaskSuccess",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+"""Actions for which IAM knows no resource."""
+
+_ANSWERS = {
+    "record_failure",
+    "cancel_run",
+    "admit_work",
+    "watch_run",
+    "sweep_runs",
+    "recover_run",
+    "fail_dead_letters",
+}
+_STARTS = {"submit_run", "watch_run", "sweep_runs", "recover_run"}
+_PUBLISHES = {"publish_run", "watch_run", "sweep_runs", "recover_run"}
+_CONSUMES = {"admit_work", "watch_run", "fail_dead_letters"}
+_READS_ONLY = {
+    "list_runs",
+    "get_run",
+    "list_results",
+    "list_artifacts",
+    "read_logs",
+    "list_suites",
+    "get_suite",
+}
+_NEEDS_NOTHING = {"authorize", "whoami", "describe_api", "describe_suite", "validate_suite"}
+_WRITES = {
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+    "dynamodb:DeleteItem",
+    "s3:PutObject",
+    "sqs:SendMessage",
+}
+
+
+def test_no_action_is_a_wildcard(assembly: Assembly) -> None:
+    for name, statement in assembly.all_statements():
+        assert not [each for each in listed(statement["Action"]) if "*" in each], name
+
+
+def test_a_bare_star_stands_only_for_actions_without_resources(assembly: Assembly) -> None:
+    for name, statement in assembly.all_statements():
+        if "*" in listed(statement["Resource"]):
+            assert set(listed(statement["Action"])) <= _NO_RESOURCE, name
+
+
+@pytest.mark.parametrize(
+    ("action", "modules"),
+    [
+        ("states:SendTaskSuccess", _ANSWERS),
+        ("states:StartExecution", _STARTS),
+        ("events:PutEvents", _PUBLISHES),
+        ("sqs:ReceiveMessage", _CONSUMES),
+    ],
+)
+def test_only_those_who_must_may(prod: Assembly, action: str, modules: set[str]) -> None:
+    assert {module for module in prod.functions() if action in prod.actions_of(module)} == modules
+
+
+def test_readers_cannot_write_and_documents_need_nothing(prod: Assembly) -> None:
+    for module in _READS_ONLY:
+        assert not prod.actions_of(module) & _WRITES, module
+    for module in _NEEDS_NOTHING:
+        services = {action.split(":")[0] for action in prod.actions_of(module)}
+        assert services <= {"logs", "xray"}, module
+
+
+def test_objects_are_reached_under_their_prefix_only(assembly: Assembly) -> None:
+    for name, statement in assembly.all_statements():
+        actions = set(listed(statement["Action"]))
+        if actions & {"s3:GetObject", "s3:PutObject"}:
+            for resource in listed(statement["Resource"]):
+                assert "/runs/*" in text(resource) or "/sources/*" in text(resource), name
+        if "s3:ListBucket" in actions:
+            assert "s3:prefix" in text(statement["Condition"]), name
+
+
+def test_a_runner_may_do_its_work_and_no_more(assembly: Assembly) -> None:
+    (policy,) = assembly.resources("AWS::IAM::ManagedPolicy").values()
+    statements = policy["Properties"]["PolicyDocument"]["Statement"]
+    actions = {action for statement in statements for action in listed(statement["Action"])}
+    assert {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:SendMessage", "states:SendTaskSuccess"} <= actions
+    assert {"s3:GetObject", "s3:PutObject", "secretsmanager:GetSecretValue", "dynamodb:UpdateItem"} <= actions
+    assert not actions & {
+        "states:StartExecution",
+        "lambda:InvokeFunction",
+        "events:PutEvents",
+        "s3:DeleteObject",
+    }
+    (secrets,) = [each for each in statements if each["Action"] == "secretsmanager:GetSecretValue"]
+    assert f":secret:crosswind/{assembly.stage}/*" in text(secrets["Resource"])
+    receive = next(each for each in statements if "sqs:ReceiveMessage" in each["Action"])
+    assert "ExecutorQueue" in text(receive["Resource"])
+
+
+def test_a_machines_role_allows_exactly_what_its_definition_asks_for(assembly: Assembly) -> None:
+    needed = asl.needed_actions(asl.load(asl.TEST_RUN))
+    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
+    role = machine["Properties"]["RoleArn"]["Fn::GetAtt"][0]
+    statements = assembly.statements_of(role)
+    allowed = {action for each in statements for action in listed(each["Action"])}
+    assert allowed - needed <= _NO_RESOURCE
+    assert needed <= allowed
+    invoke = next(each for each in statements if each["Action"] == "lambda:InvokeFunction")
+    functions = {name for name in asl.placeholders(asl.load(asl.TEST_RUN)) if name.endswith("FunctionArn")}
+    assert len(listed(invoke["Resource"])) == len(functions)
+
+
+def test_placeholders_equal_the_substitutions_given(assembly: Assembly) -> None:
+    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
+    assert set(machine["Properties"]["DefinitionSubstitutions"]) == asl.placeholders(asl.load(asl.TEST_RUN))

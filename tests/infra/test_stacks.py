@@ -1,0 +1,172 @@
+"""Every stage's stacks: they synthesize, satisfy cdk-nag and cfn-lint, and stay within what CloudFormation takes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crosswind.contracts.api import ROUTES
+from crosswind.settings import ControlSettings, StoreSettings, TaskSettings
+from tests.infra.templates import Assembly, listed, text
+
+pytestmark = pytest.mark.infra
+
+_REFUSED_BY_EMULATOR = (
+    "AWS::EKS::FargateProfile",
+    "AWS::FIS::",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::EIP",
+    "AWS::Budgets::",
+    "AWS::Glue::",
+    "AWS::CloudWatch::CompositeAlarm",
+    "AWS::WAFv2::WebACLAssociation",
+)
+_TASKS = {"plan_run", "ingest_shard", "close_stage", "fold_run", "judge_run", "publish_run", "record_failure"}
+_WORKERS = {"admit_work", "watch_run", "sweep_runs", "recover_run", "fail_dead_letters"}
+
+
+def test_every_stage_synthesizes_and_cdk_nag_has_no_unexplained_finding(assembly: Assembly) -> None:
+    assert set(assembly.templates) == {"platform", "runs", "edge"}
+    assert "AwsSolutions" not in assembly.log
+
+
+def test_cfn_lint_has_no_error(assembly: Assembly) -> None:
+    linter = Path(sys.executable).with_name("cfn-lint")
+    options = [
+        "--non-zero-exit-code",
+        "error",
+        "--ignore-checks",
+        "W",
+        "--format",
+        "parseable",
+        "--regions",
+        "eu-central-1",
+    ]
+    command = [str(linter), *options, "--", *map(str, assembly.files)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_stacks_stay_within_500_resources_and_a_megabyte(assembly: Assembly) -> None:
+    for name, template in assembly.templates.items():
+        assert len(template["Resources"]) < 450, f"{name} nears CloudFormation's limit of 500: split it"
+        assert len(template.get("Outputs", {})) < 180
+    assert all(path.stat().st_size < 1_000_000 for path in assembly.files)
+
+
+def test_nothing_has_a_fixed_physical_name(assembly: Assembly) -> None:
+    names = (
+        "BucketName",
+        "TableName",
+        "QueueName",
+        "FunctionName",
+        "RoleName",
+        "StateMachineName",
+        "LogGroupName",
+        "ManagedPolicyName",
+    )
+    for template in assembly.templates.values():
+        for logical, resource in template["Resources"].items():
+            if resource["Type"].startswith("AWS::Lambda::") and resource["Type"] != "AWS::Lambda::Function":
+                continue  # these name the function they belong to
+            fixed = [name for name in names if isinstance(resource.get("Properties", {}).get(name), str)]
+            assert not fixed, f"{logical}: {fixed}"
+
+
+def test_the_local_stage_holds_nothing_that_the_emulator_refuses(local: Assembly) -> None:
+    kinds = {each["Type"] for template in local.templates.values() for each in template["Resources"].values()}
+    assert not [kind for kind in kinds if kind.startswith(_REFUSED_BY_EMULATOR)]
+
+
+def test_every_route_has_its_function_and_only_documents_are_public(assembly: Assembly) -> None:
+    wanted = {route.function for route in ROUTES} | _TASKS | _WORKERS | {"authorize"}
+    assert set(assembly.functions()) == wanted
+    methods = [each["Properties"] for each in assembly.resources("AWS::ApiGateway::Method").values()]
+    assert len(methods) == len(ROUTES)
+    public = [each for each in methods if each["AuthorizationType"] == "NONE"]
+    assert len(public) == sum(route.public for route in ROUTES)
+    assert all("AuthorizerId" in each for each in methods if each not in public)
+
+
+def test_a_functions_environment_is_its_settings_class(assembly: Assembly) -> None:
+    for module, function in assembly.functions().items():
+        variables = function["Properties"]["Environment"]["Variables"]
+        assert len(text(variables)) < 4096, f"{module}: Lambda takes 4 KB of environment"
+        plain = {name: "1" if isinstance(value, dict) else value for name, value in variables.items()}
+        if module in _TASKS:
+            TaskSettings.from_env(plain)
+        elif module in _WORKERS or "CROSSWIND_STATE_MACHINE_ARN" in variables:
+            ControlSettings.from_env(plain)
+
+
+def test_the_runners_environment_is_an_output(assembly: Assembly) -> None:
+    value = assembly.templates["runs"]["Outputs"]["RunnerEnvironment"]["Value"]
+    joined = "".join(part if isinstance(part, str) else "1" for part in value["Fn::Join"][1])
+    StoreSettings.from_env(json.loads(joined))
+
+
+def test_gateway_errors_are_problem_documents(assembly: Assembly) -> None:
+    found = {}
+    for each in assembly.resources("AWS::ApiGateway::GatewayResponse").values():
+        properties = each["Properties"]
+        found[properties["ResponseType"]] = properties.get("StatusCode")
+        headers = properties["ResponseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'"
+        template = properties["ResponseTemplates"]["application/json"]
+        shown = template.replace("$context.status", "400").replace("$context.error.messageString", '"text"')
+        problem = json.loads(shown)
+        assert {"type", "title", "status", "detail", "requestId"} == set(problem)
+    statuses = {
+        "UNAUTHORIZED": "401",
+        "ACCESS_DENIED": "403",
+        "REQUEST_TOO_LARGE": "413",
+        "THROTTLED": "429",
+        "INTEGRATION_TIMEOUT": "504",
+    }
+    assert statuses.items() <= found.items()
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(found)
+
+
+def test_what_fed_workers_receive_they_answer_item_by_item(assembly: Assembly) -> None:
+    mappings = assembly.resources("AWS::Lambda::EventSourceMapping").values()
+    assert len(mappings) == 4
+    assert all(
+        each["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in mappings
+    )
+
+
+def test_ended_executions_and_the_minute_reach_their_workers(assembly: Assembly) -> None:
+    rules = [each["Properties"] for each in assembly.resources("AWS::Events::Rule").values()]
+    (minute,) = [rule for rule in rules if rule.get("ScheduleExpression")]
+    assert minute["ScheduleExpression"] == "rate(1 minute)"
+    assert "SweepRuns" in text(minute["Targets"])
+    (ended,) = [rule for rule in rules if rule.get("EventPattern")]
+    assert ended["EventPattern"]["source"] == ["aws.states"]
+    assert set(ended["EventPattern"]["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
+    assert "RecoverRun" in text(ended["Targets"])
+
+
+def test_alarms_watch_dead_letters_errors_ages_machines_and_the_sweep(
+    prod: Assembly, local: Assembly
+) -> None:
+    alarms = [each["Properties"] for each in prod.resources("AWS::CloudWatch::Alarm").values()]
+    assert all(alarm["AlarmDescription"] for alarm in alarms)
+    metrics = [alarm["MetricName"] for alarm in alarms]
+    functions = len(prod.functions())
+    assert metrics.count("Errors") == functions
+    assert metrics.count("Throttles") == functions
+    assert metrics.count("ApproximateNumberOfMessagesVisible") == 3
+    assert metrics.count("ApproximateAgeOfOldestMessage") == 3
+    assert {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted", "5XXError"} <= set(metrics)
+    (silent,) = [alarm for alarm in alarms if alarm["ComparisonOperator"] == "LessThanThreshold"]
+    assert silent["TreatMissingData"] == "breaching"
+    assert not local.resources("AWS::CloudWatch::Alarm")
+
+
+def test_logs_end(assembly: Assembly) -> None:
+    groups = assembly.resources("AWS::Logs::LogGroup")
+    assert len(groups) >= len(assembly.functions()) + 1
+    assert all(each["Properties"]["RetentionInDays"] <= 90 for each in groups.values())
+    assert all(len(listed(each["Properties"]["RetentionInDays"])) == 1 for each in groups.values())

@@ -1,0 +1,1 @@
+"""State machines: their files, and each of their branches on the emulator."""

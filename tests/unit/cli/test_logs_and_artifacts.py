@@ -1,0 +1,137 @@
+"""Logs by offset, and files that tests named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.cli.fake_api import RUN, FakeApi, Terminal, finished, problem, run_view
+
+GET_RUN = f"GET /api/v1/tests/{RUN}"
+LOGS = f"GET /api/v1/tests/{RUN}/logs"
+ARTIFACTS = f"GET /api/v1/tests/{RUN}/artifacts"
+WORK = {"test": "api", "stage": 0, "state": "leased", "attempt": 1}
+
+
+def chunk(text: str, offset: int, *, attempt: str = "01-001", complete: bool = False) -> dict[str, Any]:
+    places = {"offset": offset, "nextOffset": offset + len(text)}
+    return {"workId": "shard-00001", "attempt": attempt, "complete": complete, "text": text, **places}
+
+
+def test_one_shards_log_is_printed_as_it_is(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(GET_RUN, finished("passed", "fine"))
+    api.on(LOGS, chunk("one\ntw", 0), chunk("o\n", 6, complete=True))
+    result = crosswind("logs", RUN, "--shard", "1")
+    assert result.stdout == "one\ntwo\n"
+    assert [dict(request.url.params) for request in api.sent(LOGS)] == [
+        {"workId": "shard-00001", "offset": "0"},
+        {"workId": "shard-00001", "offset": "6"},
+    ]
+
+
+def test_following_goes_on_from_the_offset_until_the_run_has_ended(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(GET_RUN, run_view(), run_view(), finished("passed", "fine"))
+    api.on(LOGS, chunk("a\n", 0), chunk("", 2), chunk("b\n", 2), chunk("", 4), chunk("c\n", 4, complete=True))
+    result = crosswind("logs", RUN, "-f", "--shard", "shard-00001")
+    assert result.stdout == "a\nb\nc\n"
+
+
+def test_every_shard_gets_its_name_before_each_line(crosswind: Terminal, api: FakeApi) -> None:
+    work = [{**WORK, "workId": "prepare-00000"}, {**WORK, "workId": "shard-00000"}]
+    api.on(GET_RUN, finished("passed", "fine", work=work))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name = request.url.params["workId"]
+        return httpx.Response(200, json={**chunk(f"hello\nfrom {name}", 0, complete=True), "workId": name})
+
+    api.on(LOGS, answer)
+    assert crosswind("logs", RUN).stdout == (
+        "prepare-00000 | hello\nshard-00000 | hello\n"
+        "prepare-00000 | from prepare-00000\nshard-00000 | from shard-00000\n"
+    )
+
+
+def test_a_further_attempt_is_read_from_its_start(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(GET_RUN, run_view(), finished("passed", "fine"))
+    api.on(
+        LOGS,
+        chunk("lost\n", 0),
+        chunk("", 5),
+        chunk("", 5, attempt="02-002"),
+        chunk("again\n", 0, attempt="02-002", complete=True),
+    )
+    assert crosswind("logs", RUN, "-f", "--shard", "1").stdout == "lost\nagain\n"
+
+
+def test_a_shard_without_a_log_yet_is_waited_for(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(GET_RUN, run_view(), finished("passed", "fine"))
+    api.on(LOGS, problem(404, "Not found", "no log yet"), chunk("here\n", 0, complete=True))
+    assert crosswind("logs", RUN, "-f", "--shard", "1").stdout == "here\n"
+
+
+def test_a_shard_that_never_was_is_an_error(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(GET_RUN, finished("passed", "fine"))
+    api.on(LOGS, problem(404, "Not found", "no such shard"))
+    result = crosswind("logs", RUN, "--shard", "9")
+    assert (result.exit_code, result.stderr) == (2, "error: Not found — no such shard\n")
+
+
+def test_a_word_that_names_no_shard_is_refused(crosswind: Terminal) -> None:
+    result = crosswind("logs", RUN, "--shard", "../x")
+    assert result.exit_code == 2
+    assert "Such as 3, shard-00003 or prepare-00000." in result.stderr
+
+
+def test_json_logs_are_one_chunk_a_line(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(GET_RUN, finished("passed", "fine"))
+    api.on(LOGS, chunk("a\n", 0), chunk("b\n", 2, complete=True))
+    lines = crosswind("logs", RUN, "--shard", "1", "--json").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == ["a\n", "b\n"]
+
+
+def artifact(path: str, work_id: str = "shard-00001") -> dict[str, Any]:
+    link = {"url": "http://127.0.0.1:4566/artifacts/a?signature=s", "expiresInSeconds": 900}
+    return {"path": path, "workId": work_id, "size": 5, "contentType": "text/plain", **link}
+
+
+def test_artifacts_are_listed(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(ARTIFACTS, {"items": [artifact("out/a.txt")]})
+    assert crosswind("artifacts", RUN).stdout == (
+        "shard        path       bytes  type\nshard-00001  out/a.txt  5      text/plain\n"
+    )
+
+
+def test_artifacts_are_saved_by_shard_without_sending_the_token(
+    crosswind: Terminal, api: FakeApi, tmp_path: Path
+) -> None:
+    api.on(ARTIFACTS, {"items": [artifact("out/a.txt")]})
+    api.on("GET /artifacts/a", httpx.Response(200, text="hello"))
+    result = crosswind("artifacts", RUN, "--download", str(tmp_path / "files"))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "files" / "shard-00001" / "out" / "a.txt").read_text() == "hello"
+    assert "Authorization" not in api.sent("GET /artifacts/a")[0].headers
+
+
+@pytest.mark.parametrize(
+    ("path", "work_id"),
+    [("../../evil", "shard-00001"), ("/tmp/evil", "shard-00001"), (".", "shard-00001"), ("a", "../..")],
+)
+def test_an_artifact_whose_name_leads_out_is_not_saved(
+    crosswind: Terminal, api: FakeApi, tmp_path: Path, path: str, work_id: str
+) -> None:
+    api.on(ARTIFACTS, {"items": [artifact(path, work_id)]})
+    result = crosswind("artifacts", RUN, "--download", str(tmp_path / "files"))
+    assert result.exit_code == 2
+    assert "it is not saved" in result.stderr
+    assert not api.sent("GET /artifacts/a")
+
+
+def test_a_failed_download_leaves_no_half_file(crosswind: Terminal, api: FakeApi, tmp_path: Path) -> None:
+    api.on(ARTIFACTS, {"items": [artifact("a.txt")]})
+    api.on("GET /artifacts/a", httpx.Response(403))
+    result = crosswind("artifacts", RUN, "--download", str(tmp_path / "files"))
+    assert result.exit_code == 2
+    assert "a.txt cannot be downloaded: status 403" in result.stderr
+    assert list((tmp_path / "files" / "shard-00001").iterdir()) == []

@@ -1,0 +1,43 @@
+"""The published documents follow the contracts."""
+
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from crosswind.contracts.api import ROUTES
+from crosswind.edge import openapi
+from crosswind.edge.documents import FOLDER
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("folder", [ROOT / "docs/api", FOLDER], ids=["docs", "served"])
+@pytest.mark.parametrize("name", openapi.rendered())
+def test_the_stored_document_is_current(folder: Path, name: str) -> None:
+    stored = (folder / name).read_text(encoding="utf-8") if (folder / name).exists() else ""
+    assert stored == openapi.rendered()[name], f"{folder / name} is stale: run `make docs`"
+
+
+def test_every_route_is_described_with_its_problems() -> None:
+    document = openapi.openapi()
+    for route in ROUTES:
+        operation = document["paths"][route.path][route.method.lower()]
+        assert str(route.status) in operation["responses"]
+        assert ("401" in operation["responses"]) is not route.public
+
+
+def test_every_reference_leads_somewhere() -> None:
+    text = openapi.rendered()[openapi.OPENAPI]
+    document = openapi.openapi()
+    names = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
+    assert names <= set(document["components"]["schemas"])
+
+
+@pytest.mark.parametrize("name", ["shop", "third-party"])
+def test_the_suite_schema_accepts_the_examples_and_marks_what_is_not_built(name: str) -> None:
+    schema = openapi.suite_schema()
+    suite = yaml.safe_load((ROOT / "examples" / name / "suite.yaml").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(suite)
+    assert schema["$defs"]["TestSpec"]["properties"]["services"]["x-crosswind-not-built"] is True

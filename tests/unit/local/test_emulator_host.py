@@ -1,0 +1,68 @@
+"""Snapshots: a crash at any moment leaves a whole state, and large values are kept once."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from crosswind.local.emulator_host import LARGE_VALUE_BYTES, SnapshotFolder, build_codec, write_snapshot
+
+
+def refuse(value: object) -> object:
+    raise TypeError(type(value).__name__)
+
+
+PERSISTENCE = SimpleNamespace(
+    _json_default=refuse, _json_object_hook=lambda value: value, _state_format_version=lambda service: 2
+)
+
+
+def test_what_was_written_is_read_back_with_large_values_kept_once(tmp_path: Path) -> None:
+    folder = SnapshotFolder(tmp_path)
+    codec = build_codec(folder, PERSISTENCE)
+    archive = b"x" * LARGE_VALUE_BYTES
+    for _ in range(2):
+        write_snapshot(folder, {"lambda": lambda: {"a": archive, "b": archive}}, codec)
+    assert codec.load_state("lambda") == {"a": archive, "b": archive}
+    assert len(list((tmp_path / "blobs").iterdir())) == 1
+    assert (tmp_path / "CURRENT").read_text() == "2"
+
+
+def test_only_the_newest_whole_snapshot_is_kept(tmp_path: Path) -> None:
+    folder = SnapshotFolder(tmp_path)
+    codec = build_codec(folder, PERSISTENCE)
+    write_snapshot(folder, {"sqs": lambda: {"n": 1}}, codec)
+    (tmp_path / "2").mkdir()  # as a child that was killed leaves it
+    (tmp_path / "2" / "sqs.json").write_text("{half")
+    assert codec.load_state("sqs") == {"n": 1}
+    write_snapshot(folder, {"sqs": lambda: {"n": 3}}, codec)
+    assert codec.load_state("sqs") == {"n": 3}
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.isdecimal()] == ["3"]
+
+
+def test_a_service_that_cannot_be_written_keeps_its_last_state(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = SnapshotFolder(tmp_path)
+    codec = build_codec(folder, PERSISTENCE)
+    write_snapshot(folder, {"sqs": lambda: {"n": 1}, "sns": lambda: {"m": 1}}, codec)
+    write_snapshot(folder, {"sqs": lambda: {"n": object()}, "sns": lambda: {"m": 2}}, codec)
+    assert codec.load_state("sqs") == {"n": 1}
+    assert codec.load_state("sns") == {"m": 2}
+    assert "sqs cannot be written" in capsys.readouterr().err
+
+
+def test_a_service_without_state_is_left_out(tmp_path: Path) -> None:
+    folder = SnapshotFolder(tmp_path)
+    codec = build_codec(folder, PERSISTENCE)
+    write_snapshot(folder, {"sqs": lambda: None}, codec)
+    assert codec.load_state("sqs") is None
+
+
+def test_the_pointer_names_a_folder_that_is_json(tmp_path: Path) -> None:
+    folder = SnapshotFolder(tmp_path)
+    write_snapshot(folder, {"sqs": lambda: {"n": 1}}, build_codec(folder, PERSISTENCE))
+    current = folder.current()
+    assert current is not None
+    assert json.loads((current / "sqs.json").read_text())["__ministack_format__"] == 2

@@ -1,0 +1,54 @@
+"""state.json and the processes it names."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from crosswind.local import processes
+from crosswind.local.home import Home, LocalError, LocalState, ProcessRef
+from tests.conftest import allowed_skips
+
+STATE = LocalState(port=8080, emulator_port=4566, runners=2, processes={"pool": ProcessRef(7, 1.5)})
+
+
+def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.save(STATE)
+    assert home.load() == STATE
+
+
+def test_nothing_was_started_where_there_is_no_file(tmp_path: Path) -> None:
+    assert Home(tmp_path / "none").load() is None
+
+
+def test_a_damaged_state_is_told_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{")
+    with pytest.raises(LocalError, match="crosswind reset"):
+        Home(tmp_path).load()
+
+
+def test_the_environment_names_the_data_directory(tmp_path: Path) -> None:
+    assert Home.default({"CROSSWIND_HOME": str(tmp_path)}).path == tmp_path
+
+
+def test_a_process_with_the_same_number_and_another_start_is_not_ours() -> None:
+    mine = processes.ref_of(os.getpid())
+    assert processes.find(mine) is not None
+    stranger = ProcessRef(mine.pid, mine.started - 10)
+    assert processes.find(stranger) is None
+    assert processes.stop(stranger, grace_seconds=0) is False
+    assert processes.end_group(stranger) == 0
+
+
+def test_a_real_account_does_not_get_into_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("CROSSWIND_TOKEN", "secret")
+    environ = processes.scrubbed_environment({"AWS_REGION": "us-east-1"})
+    assert "AWS_PROFILE" not in environ
+    assert "CROSSWIND_TOKEN" not in environ
+    assert environ["AWS_REGION"] == "us-east-1"
+
+
+def test_a_list_of_skips_holds_ids_with_reasons_and_comments() -> None:
+    assert allowed_skips("# title\n\na::b # why\nc::d[1]\n") == {"a::b", "c::d[1]"}

@@ -1,0 +1,188 @@
+"""A shard from its message to its commit."""
+
+import tarfile
+
+import pytest
+
+from crosswind.contracts.suites import Framework
+from crosswind.contracts.work import ArchiveRef, DispatchMessage, WorkOutcome
+from crosswind.runner.archives import ArchiveLimits
+from crosswind.runs.model import WorkState
+from tests.unit.runner.rig import Rig, tar_gz
+
+SUITE = {
+    "tests/test_shop.py": (
+        "import pathlib, pytest\n"
+        "@pytest.mark.parametrize('word', ['a/b', 'x::y', 'ü[1]', ' '])\n"
+        "def test_words(word): assert word\n"
+        "def test_fails(): print('seen before'); assert 1 == 2\n"
+        "def test_second_time():\n"
+        "    mark = pathlib.Path('mark')\n"
+        "    first = not mark.exists()\n"
+        "    mark.touch()\n"
+        "    assert not first\n"
+    ),
+    "tests/test_broken.py": "import nothing_of_this_name\n",
+}
+
+
+def test_a_command_runs_and_its_reports_artifacts_log_and_result_are_uploaded(rig: Rig) -> None:
+    order = rig.shard(
+        {
+            "run.sh": "echo shard $CROSSWIND_SHARD_INDEX of $CROSSWIND_SHARD_COUNT; mkdir out; echo '<testsuite/>' > out/r.xml; echo png > out/a.png; exit 3"
+        },
+        command="sh run.sh",
+        shard_index=1,
+        shard_count=4,
+        reports=("out/*.xml",),
+        artifacts=("out/*.png",),
+    )
+    work = rig.carry_out(order)
+    assert work.state is WorkState.DONE
+    assert work.commit is not None
+    assert work.commit.outcome is WorkOutcome.COMPLETED
+    assert rig.tokens.answers["token-0"].outcome is WorkOutcome.COMPLETED
+    assert rig.queue.deleted == ["receipt-0"]
+    result = rig.result()
+    assert result.exit_code == 3
+    ((report,),) = result.reports
+    assert (report.path, report.content_type) == ("out/r.xml", "application/xml")
+    assert rig.artifacts.objects[report.key].data == b"<testsuite/>\n"
+    assert [artifact.path for artifact in result.artifacts] == ["out/a.png"]
+    assert "shard 1 of 4" in rig.log()
+    assert result.log_bytes == len(rig.log())
+    assert not list(rig.folder.glob("attempts/*/*"))
+
+
+def test_an_old_report_in_the_archive_is_no_evidence(rig: Rig) -> None:
+    rig.carry_out(rig.shard({"old.xml": "<testsuite/>"}, command="true", reports=("*.xml",)))
+    result = rig.result()
+    assert result.reports == ((),)
+    assert result.dropped == ("old.xml: it was there before and this attempt has not written it",)
+
+
+def test_pytest_runs_the_selection_only_and_retries_only_what_failed(rig: Rig) -> None:
+    selection = tuple(
+        f"tests/test_shop.py::{name}"
+        for name in ("test_words[a/b]", "test_words[ ]", "test_fails", "test_second_time", "test_gone")
+    )
+    rig.carry_out(rig.shard(SUITE, framework=Framework.PYTEST, selection=selection, test_retries=2))
+    result = rig.result()
+    first, second, third = (rig.artifacts.objects[run[0].key].data.decode() for run in result.reports)
+    assert result.exit_code == 1
+    assert result.attempts == 3
+    assert 'value="tests/test_shop.py::test_words[a/b]"' in first
+    assert 'tests="4"' in first
+    assert "seen before" in first
+    assert 'tests="2"' in second
+    assert 'tests="1"' in third
+    assert "1 selected tests were not collected: tests/test_shop.py::test_gone" in rig.log()
+    assert rig.work().progress.tests_done in {0, 4}
+
+
+def test_secrets_reach_the_tests_and_not_the_log(rig: Rig) -> None:
+    order = rig.shard(
+        {},
+        command='test "$API" = s3cret-value && echo "it is $API" && printf "s3cret"; sleep 0.2; printf -- "-value\\n"',
+        secret_refs={"API": "token"},
+    )
+    rig.carry_out(order)
+    assert "it is ***\n***\n" in rig.log()
+    assert all(b"s3cret-value" not in rig.artifacts.objects[key].data for key in rig.uploaded())
+
+
+def test_a_timeout_and_its_log_are_told(rig: Rig) -> None:
+    rig.carry_out(rig.shard({}, command="echo begun; sleep 30", timeout_seconds=1))
+    result = rig.result()
+    assert (result.exit_code, result.timed_out) == (None, True)
+    assert "begun" in rig.log()
+    assert "reached its timeout of 1 s" in rig.log()
+
+
+def test_a_missing_program_is_told_as_a_shell_does(rig: Rig) -> None:
+    rig.carry_out(rig.shard({}, command="no-such-program"))
+    assert rig.result().exit_code == 127
+
+
+@pytest.mark.parametrize(
+    ("archive", "reason"),
+    [
+        (ArchiveRef(key="sources/none", digest="sha256:" + "0" * 64, size=1), "archive_missing"),
+        (None, "archive_corrupt"),
+    ],
+)
+def test_an_archive_that_cannot_be_had_costs_infrastructure_budget(
+    rig: Rig, archive: ArchiveRef | None, reason: str
+) -> None:
+    if archive is None:
+        archive = rig.store_archive(tar_gz({"a": "b"}))
+        rig.sources.put(archive.key, b"x" * archive.size)
+    work = rig.carry_out(rig.shard(archive, command="true"))
+    assert work.state is WorkState.WAITING
+    assert work.attempt == 2
+    assert [failure.reason for failure in work.failures] == [reason]
+
+
+def _link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, target
+    return entry
+
+
+def _special(name: str, kind: bytes) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type = kind
+    return entry
+
+
+HOSTILE = {
+    "zip slip": tar_gz({"../outside": "x"}),
+    "inner zip slip": tar_gz({"a/../../outside": "x"}),
+    "absolute": tar_gz({"/tmp/outside": "x"}),
+    "link out": tar_gz({}, _link("out", "../..")),
+    "absolute link": tar_gz({}, _link("passwd", "/etc/passwd")),
+    "link through a link": tar_gz(
+        {}, _special("d", tarfile.DIRTYPE), _link("d/up", ".."), _link("x", "d/up/..")
+    ),
+    "write through a link": tar_gz(
+        {}, _special("d", tarfile.DIRTYPE), _link("l", "d"), _special("l/x", tarfile.DIRTYPE)
+    ),
+    "hard link out": tar_gz({}, _link("shadow", "../../etc/shadow", tarfile.LNKTYPE)),
+    "device": tar_gz({}, _special("null", tarfile.CHRTYPE)),
+    "pipe": tar_gz({}, _special("pipe", tarfile.FIFOTYPE)),
+    "not an archive": b"PK\x03\x04",
+    "truncated": tar_gz({"a": "b" * 100_000})[:-40],
+    "too many entries": tar_gz({str(number): "" for number in range(101)}),
+    "bomb": tar_gz({"big": "0" * 2_000_000}),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_and_nothing_is_run_or_written_outside(name: str, rig: Rig) -> None:
+    limits = ArchiveLimits(packed_bytes=10**6, unpacked_bytes=10**6, entries=100)
+    rig = Rig(rig.folder, limits=limits)
+    work = rig.carry_out(rig.shard(rig.store_archive(HOSTILE[name]), command="true"))
+    assert [failure.reason for failure in work.failures] == ["archive_refused"]
+    assert not rig.uploaded()
+    assert {path.name for path in rig.folder.iterdir()} == {"attempts", "cache"}
+    assert not list(rig.folder.glob("attempts/*/*"))
+
+
+def test_a_stale_message_is_dropped(rig: Rig) -> None:
+    message = rig.admit(rig.shard({}, command="true"))
+    rig.agent.take("receipt", DispatchMessage(run_id=message.run_id, work_id=message.work_id, attempt=2))
+    assert rig.queue.deleted == ["receipt"]
+    assert rig.work().state is WorkState.ADMITTED
+
+
+def test_a_missing_secret_is_told(rig: Rig) -> None:
+    work = rig.carry_out(rig.shard({}, command="true", secret_refs={"API": "unknown"}))
+    assert [failure.reason for failure in work.failures] == ["secret_missing"]
+
+
+def test_an_unreadable_order_costs_infrastructure_budget(rig: Rig) -> None:
+    rig.admit(rig.shard({}, command="true"))
+    rig.artifacts.put("0-orders.jsonl", b"{}" * 2000)
+    receipt, message = rig.queue.messages.pop()
+    rig.agent.take(receipt, message)
+    assert [failure.reason for failure in rig.work().failures] == ["order_unreadable"]

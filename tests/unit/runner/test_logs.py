@@ -1,0 +1,84 @@
+"""Masking and shipping of logs."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crosswind.kernel.errors import DependencyError
+from crosswind.runner.logs import CHUNK_BYTES, LogShipper, Masker
+from tests.fakes import MemoryObjectStore
+from tests.unit.runner.rig import wait_until
+
+
+def shipper(store: MemoryObjectStore, folder: Path, **options: object) -> LogShipper:
+    """A shipper that uploads by itself only when a chunk is full."""
+    return LogShipper(store, prefix="p/", spool=folder / "log", **({"flush_seconds": 60} | options))  # type: ignore[arg-type]
+
+
+@given(
+    pieces=st.lists(st.text(alphabet="abc", max_size=6), max_size=20),
+    secrets=st.lists(st.text(alphabet="abc", min_size=3, max_size=5), min_size=1, max_size=3),
+)
+def test_no_secret_is_shown_wherever_the_stream_is_cut(pieces: list[str], secrets: list[str]) -> None:
+    masker = Masker(secrets)
+    shown = b"".join(masker.feed(piece.encode()) for piece in pieces) + masker.flush()
+    assert not any(secret.encode() in shown for secret in secrets)
+
+
+def test_what_is_no_secret_is_shown_at_once() -> None:
+    masker = Masker(["secret"])
+    assert masker.feed(b"hello\nsec") == b"hello\n"
+    assert masker.feed(b"ond\n") == b"second\n"
+
+
+def test_each_line_of_a_secret_is_hidden() -> None:
+    masker = Masker(["-----BEGIN-----\nabcdef\n-----END-----\n"])
+    assert masker.feed(b"key: abcdef.") + masker.flush() == b"key: ***."
+
+
+def test_chunks_are_named_by_their_offset_and_are_the_whole_log(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    log = shipper(store, tmp_path)
+    text = b"0123456789" * 150_000
+    log.write(text)
+    wait_until(lambda: len(store.objects) == 2)
+    log.write(b"end")
+    log.finish()
+    log.close()
+    assert sorted(store.objects) == [f"p/log/{offset:015d}" for offset in (0, CHUNK_BYTES, len(text))]
+    assert b"".join(store.objects[key].data for key in sorted(store.objects)) == text + b"end"
+
+
+def test_a_log_is_cut_at_its_limit_and_says_so(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    log = shipper(store, tmp_path, limit_bytes=10)
+    for _ in range(5):
+        log.write(b"four")
+    log.finish()
+    log.close()
+    (chunk,) = store.objects.values()
+    assert chunk.data.startswith(b"fourfourfo\n[crosswind] The log has reached its limit of 10 bytes")
+    assert chunk.data.count(b"four") == 2
+
+
+def test_what_could_not_be_shipped_is_shipped_later(tmp_path: Path) -> None:
+    class Away(MemoryObjectStore):
+        away = True
+
+        def put(self, key: str, data: bytes, *, content_type: str = "") -> None:
+            if self.away:
+                raise DependencyError("away")
+            super().put(key, data, content_type=content_type)
+
+    store = Away()
+    log = shipper(store, tmp_path, flush_seconds=0.01)
+    log.write(b"first ")
+    with pytest.raises(DependencyError):
+        log.ship()
+    store.away = False
+    log.write(b"second")
+    log.finish()
+    log.close()
+    assert b"".join(store.objects[key].data for key in sorted(store.objects)) == b"first second"

@@ -1,0 +1,122 @@
+"""Which files are uploaded, and which are not and why; and the cache of archives."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from crosswind.contracts.work import ArchiveRef
+from crosswind.kernel.errors import DependencyError
+from crosswind.kernel.json import digest_bytes
+from crosswind.runner.archives import ArchiveCache, ArchiveLimits
+from crosswind.runner.faults import Cause, InterruptedAttemptError, Interruption
+from crosswind.runner.uploads import GuardedStore, UploadLimits, choose, content_type, upload_all
+from tests.fakes import MemoryObjectStore
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    (folder / "out" / "deep").mkdir(parents=True)
+    (folder / "out" / "a.txt").write_text("a")
+    (folder / "out" / "deep" / "b.html").write_text("bb")
+    (tmp_path / "secret").write_text("secret")
+    return folder
+
+
+def test_a_folder_stands_for_all_that_is_in_it(root: Path) -> None:
+    assert sorted(choose(root, ["out"]).files) == ["out/a.txt", "out/deep/b.html"]
+    assert sorted(choose(root, ["**/*.html", "out/**/*"]).files) == ["out/a.txt", "out/deep/b.html"]
+
+
+def test_nothing_outside_of_the_working_directory_is_uploaded(root: Path) -> None:
+    (root / "out" / "link").symlink_to("../../secret")
+    (root / "out" / "folder").symlink_to("/etc")
+    (root / "out" / "fine").symlink_to("a.txt")
+    os.mkfifo(root / "out" / "pipe")
+    chosen = choose(root, ["out/*", "out/folder/passwd", "../secret", "/etc/passwd"])
+    assert sorted(chosen.files) == ["out/a.txt", "out/deep/b.html", "out/fine"]
+    assert sorted(chosen.dropped) == [
+        "../secret: a pattern must stay inside the working directory",
+        "/etc/passwd: a pattern must stay inside the working directory",
+        "out/folder/passwd: it is a link that leads out of the working directory",
+        "out/folder: it is a link that leads out of the working directory",
+        "out/link: it is a link that leads out of the working directory",
+    ]
+
+
+def test_names_that_are_not_safe_to_show_are_dropped(root: Path) -> None:
+    (root / "back\\slash").write_text("")
+    (root / "line\nbreak").write_text("")
+    Path(os.fsdecode(os.fsencode(root) + b"/\xff")).write_text("")
+    chosen = choose(root, ["*"])
+    assert sorted(chosen.files) == ["out/a.txt", "out/deep/b.html"]
+    assert len(chosen.dropped) == 3
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (UploadLimits(files=1), "one attempt may keep 1 files"),
+        (UploadLimits(file_bytes=1), "it has 2 bytes; at most 1 are kept"),
+        (UploadLimits(total_bytes=2), "the files of one attempt may have 2 bytes together"),
+    ],
+)
+def test_each_file_over_a_limit_is_told(root: Path, limits: UploadLimits, reason: str) -> None:
+    chosen = choose(root, ["out/**/*"], limits=limits)
+    assert list(chosen.files) == ["out/a.txt"]
+    assert chosen.dropped == [f"out/deep/b.html: {reason}"]
+
+
+def test_content_types() -> None:
+    names = ("a.xml", "b.png", "c.log", "d.unknown", "e.tar.gz", "f")
+    assert [content_type(name) for name in names] == [
+        *("application/xml", "image/png", "text/plain"),
+        *("application/octet-stream",) * 3,
+    ]
+
+
+def test_an_interrupted_attempt_writes_nothing(root: Path) -> None:
+    store, interruption = MemoryObjectStore(), Interruption()
+    guarded = GuardedStore(store, interruption)
+    interruption.raise_flag(Cause.LEASE_LOST)
+    with pytest.raises(InterruptedAttemptError):
+        upload_all(guarded, choose(root, ["out"]).files, key=str)
+    with pytest.raises(InterruptedAttemptError):
+        guarded.put("key", b"")
+    assert not store.objects
+
+
+def test_an_upload_bears_a_lost_connection_for_a_while() -> None:
+    class Away(MemoryObjectStore):
+        left = 1
+
+        def put(self, key: str, data: bytes, *, content_type: str = "") -> None:
+            if self.left:
+                self.left -= 1
+                raise DependencyError("away")
+            super().put(key, data, content_type=content_type)
+
+    store = Away()
+    GuardedStore(store, Interruption()).put("key", b"data")
+    assert store.objects["key"].data == b"data"
+    store.left = 9
+    with pytest.raises(DependencyError):
+        GuardedStore(store, Interruption(), patience_seconds=0).put("key", b"data")
+
+
+def test_the_cache_is_bounded_and_notices_that_an_archive_was_changed(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    archives = []
+    for number in range(3):
+        data = bytes([number]) * 100
+        archives.append(ArchiveRef(key=f"archive-{number}", digest=digest_bytes(data), size=100))
+        store.put(f"archive-{number}", data)
+    cache = ArchiveCache(tmp_path / "cache", limits=ArchiveLimits(), most_bytes=250)
+    first, second = cache.fetch(store, archives[0]), cache.fetch(store, archives[1])
+    os.utime(first, (10, 10))
+    os.utime(second, (5, 5))
+    third = cache.fetch(store, archives[2])
+    assert set((tmp_path / "cache").iterdir()) == {first, third}
+    first.write_bytes(b"changed by a test of the same user")
+    assert cache.fetch(store, archives[0]).read_bytes() == bytes(100)

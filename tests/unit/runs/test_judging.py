@@ -1,0 +1,188 @@
+"""What a run is worth. Input: evidence. Output: a verdict with its sentence. Pure."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crosswind.contracts.requests import CaseStatus, VerdictKind
+from crosswind.contracts.suites import GatesSpec
+from crosswind.runs.folding import StageNotRun
+from crosswind.runs.judging import Evidence, judge
+from crosswind.runs.model import RunFailure
+from tests.fakes.time import START
+
+PASSED, FAILED, ERROR = CaseStatus.PASSED, CaseStatus.FAILED, CaseStatus.ERROR
+SKIPPED, FLAKY, MISSING = CaseStatus.SKIPPED, CaseStatus.FLAKY, CaseStatus.MISSING
+
+
+def evidence(counts: dict[CaseStatus, int] | None = None, **changes: Any) -> Evidence:
+    return Evidence(planned=True, counts={PASSED: 3} if counts is None else counts, **changes)
+
+
+def failure(kind: str, detail: str = "it broke") -> RunFailure:
+    return RunFailure(state="ExecuteShards", kind=kind, detail=detail, at=START)
+
+
+@pytest.mark.parametrize(
+    ("given_evidence", "kind", "reason"),
+    [
+        (evidence(), VerdictKind.PASSED, "3 tests passed."),
+        (evidence({PASSED: 1, SKIPPED: 1}), VerdictKind.PASSED, "1 test passed, 1 skipped."),
+        (
+            evidence({PASSED: 2, FLAKY: 1}),
+            VerdictKind.PASSED,
+            "3 tests passed. 1 test passed only after another try (flaky).",
+        ),
+        (
+            evidence({PASSED: 2, FAILED: 1, ERROR: 1}, failed_names=("t.py::a",)),
+            VerdictKind.FAILED,
+            "2 of 4 tests failed. Failed: t.py::a and 1 more.",
+        ),
+        (
+            evidence({FAILED: 1, MISSING: 2}, not_run=(StageNotRun("api", 40),)),
+            VerdictKind.FAILED,
+            (
+                "1 of 3 tests failed. 2 planned tests have no result. "
+                "Stage 'api' (40 tests) was not run because of that."
+            ),
+        ),
+        (
+            evidence({PASSED: 2, MISSING: 1}),
+            VerdictKind.INCONCLUSIVE,
+            "No test failed, but the evidence is not complete (3 tests). 1 planned test has no result.",
+        ),
+        (
+            evidence(faults=("shard-00001: report a.xml, line 3: the file is empty", "other")),
+            VerdictKind.INCONCLUSIVE,
+            (
+                "No test failed, but the evidence is not complete (3 tests). "
+                "shard-00001: report a.xml, line 3: the file is empty. 1 other fault beside it."
+            ),
+        ),
+        (evidence({SKIPPED: 2}), VerdictKind.SKIPPED, "All 2 tests were skipped."),
+        (
+            evidence({}),
+            VerdictKind.INCONCLUSIVE,
+            "No test ran: check the tests' paths, the command and the report globs.",
+        ),
+        (
+            evidence({}, plan_reason="No test was found in test job 'unit': check its paths and arguments"),
+            VerdictKind.INCONCLUSIVE,
+            "No test was found in test job 'unit': check its paths and arguments.",
+        ),
+        (
+            evidence({PASSED: 1, FAILED: 1}, cancelled=True, cancelled_by="ada"),
+            VerdictKind.CANCELLED,
+            "The run was cancelled by ada. Until then 2 tests had ended, of which 1 failed.",
+        ),
+        (
+            evidence(
+                {PASSED: 1, MISSING: 1}, lost_shards=("shard-00001 of 'unit' was given up: lease_lost",)
+            ),
+            VerdictKind.ERROR,
+            "shard-00001 of 'unit' was given up: lease_lost. 1 planned test has no result.",
+        ),
+        (
+            evidence({}, failure=failure("setup", "test job 'unit': pip failed")),
+            VerdictKind.ERROR,
+            "The tests could not be prepared: test job 'unit': pip failed.",
+        ),
+        (evidence(failure=failure("infrastructure")), VerdictKind.ERROR, "ExecuteShards gave up: it broke."),
+        (
+            evidence(gates=GatesSpec(min_tests=5)),
+            VerdictKind.FAILED,
+            "No test failed, but a gate did. 3 tests ran, and gate minTests asks for 5.",
+        ),
+        (
+            evidence({PASSED: 1, SKIPPED: 3}, gates=GatesSpec(max_skipped_percent=50)),
+            VerdictKind.FAILED,
+            "No test failed, but a gate did. 3 of 4 tests (75.0%) were skipped, and gate maxSkippedPercent allows 50%.",
+        ),
+        (
+            Evidence(planned=True, counts=None),
+            VerdictKind.INCONCLUSIVE,
+            "The results of the run were never put together.",
+        ),
+        (
+            Evidence(planned=False, counts={PASSED: 1}),
+            VerdictKind.INCONCLUSIVE,
+            "The run has no plan, so it is not known which tests belong to it.",
+        ),
+    ],
+)
+def test_each_verdict_has_its_sentence(given_evidence: Evidence, kind: VerdictKind, reason: str) -> None:
+    verdict = judge(given_evidence)
+    assert (verdict.kind, verdict.reason) == (kind, reason)
+
+
+COUNTS = st.one_of(
+    st.none(), st.dictionaries(st.sampled_from(list(CaseStatus)), st.integers(min_value=0, max_value=3))
+)
+SENTENCES = st.lists(st.text(max_size=10), max_size=2).map(tuple)
+EVIDENCE = st.builds(
+    Evidence,
+    cancelled=st.booleans(),
+    cancelled_by=st.one_of(st.none(), st.text(max_size=5)),
+    failure=st.one_of(
+        st.none(),
+        st.builds(
+            RunFailure,
+            state=st.just("PlanRun"),
+            kind=st.sampled_from(["infrastructure", "setup", "timeout"]),
+            detail=st.text(max_size=20),
+            at=st.just(START),
+        ),
+    ),
+    planned=st.booleans(),
+    plan_reason=st.one_of(st.none(), st.text(min_size=1, max_size=10)),
+    plan_errors=SENTENCES,
+    counts=COUNTS,
+    failed_names=SENTENCES,
+    faults=SENTENCES,
+    lost_shards=SENTENCES,
+    not_run=st.lists(
+        st.builds(StageNotRun, name=st.text(max_size=5), tests=st.integers(0, 9)), max_size=2
+    ).map(tuple),
+    gates=st.builds(
+        GatesSpec,
+        min_tests=st.one_of(st.none(), st.integers(1, 5)),
+        max_skipped_percent=st.one_of(st.none(), st.floats(0, 100)),
+    ),
+)
+
+
+@given(EVIDENCE)
+def test_nothing_is_green_without_complete_evidence(given_evidence: Evidence) -> None:
+    verdict = judge(given_evidence)
+    assert verdict.reason
+    counts = given_evidence.counts or {}
+    good = counts.get(PASSED, 0) + counts.get(FLAKY, 0)
+    lacking = (
+        given_evidence.cancelled
+        or given_evidence.failure is not None
+        or not given_evidence.planned
+        or given_evidence.plan_reason
+        or given_evidence.plan_errors
+        or given_evidence.faults
+        or given_evidence.lost_shards
+        or given_evidence.not_run
+        or counts.get(MISSING, 0)
+        or counts.get(FAILED, 0)
+        or counts.get(ERROR, 0)
+        or not good
+    )
+    if lacking:
+        assert verdict.kind is not VerdictKind.PASSED
+    if given_evidence.cancelled:
+        assert verdict.kind is VerdictKind.CANCELLED
+
+
+@given(EVIDENCE)
+def test_failed_tests_are_never_hidden(given_evidence: Evidence) -> None:
+    counts = given_evidence.counts or {}
+    if counts.get(FAILED, 0) + counts.get(ERROR, 0):
+        verdict = judge(given_evidence)
+        assert verdict.kind in {VerdictKind.FAILED, VerdictKind.ERROR, VerdictKind.CANCELLED}
+        assert "failed" in verdict.reason.lower()
