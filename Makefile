@@ -39,8 +39,8 @@ down: venv ## Stop the embedded cloud; its data stays
 test: venv ## Run every test, the end-to-end ones on an embedded cloud of their own
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --ignore tests/bench
 
-test-iam: venv ## Run the end-to-end tests with IAM enforced
-	@CROSSWIND_TEST_IAM=1 $(BIN)/pytest -m e2e tests/e2e
+test-iam: venv ## Run the main job and the access tests once more, with IAM enforced
+	@CROSSWIND_TEST_IAM=1 $(BIN)/pytest $(addprefix tests/e2e/,test_iam.py test_access.py test_runs.py)
 
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports

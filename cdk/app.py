@@ -5,9 +5,10 @@ Context values: `stage` (local, dev, staging, prod), `localIssuer` (address of t
 """
 
 import json
+import sys
 from pathlib import Path
 
-from aws_cdk import App, Tags, Validations
+from aws_cdk import Annotations, App, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from cdk import nag
@@ -38,6 +39,10 @@ def build(app: App, *, stage: Stage, issuers: str, root: Path = ROOT) -> None:
     for stack in (platform, runs, edge):
         Tags.of(stack).add("crosswind:stage", stage.name)
     nag.acknowledge(stage, platform=platform, runs=runs, edge=edge)
+    warning = packages.warning()
+    if warning:
+        Annotations.of(runs).add_warning_v2("crosswind:no-byte-code", warning)  # the CDK CLI shows it
+        print(f"warning: {warning}", file=sys.stderr)  # noqa: T201  # plain Python shows no annotations
 
 
 def main() -> None:

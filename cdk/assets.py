@@ -3,7 +3,7 @@
 CDK publishes these files as they are, so a second synth neither copies nor zips nor asks an index. They lie in
 `$XDG_CACHE_HOME/crosswind/assets` (default ~/.cache), named by everything that went into them. Missing .pyc files cost
 an import three to six times its time, so sources are compiled with hashes instead of dates, by the Python that will
-run them. Where that Python is not installed the package carries sources only, and the synth says so.
+run them. Where that Python is not installed the package carries sources only, and the synth warns of it.
 """
 
 import hashlib
@@ -71,6 +71,15 @@ class Packages:
         if self.stage.layer_python is None:
             return emulator_python()
         return _installed_python(self.stage.layer_python)
+
+    def warning(self) -> str | None:
+        """What is to be known about the packages of this stage, as a sentence."""
+        if self.compiler() is not None:
+            return None
+        return (
+            f"No CPython {self.stage.layer_python} is installed here, so the Lambda packages carry no byte code and every "
+            f"cold start compiles: install it (`uv python install {self.stage.layer_python}`) and synthesize again."
+        )
 
     def _from_files(self, name: str, files: list[tuple[str, Path]]) -> Package:
         digest = hashlib.sha256(f"{_FORMAT} {name} {self._python_tag()}".encode())
@@ -166,12 +175,15 @@ def _cache_tag(python: str) -> str:
 
 @cache
 def _installed_python(version: str) -> str | None:
+    """A CPython of this version that runs and makes the byte code that Lambda reads."""
     try:
-        return _run(
+        found = _run(
             sys.executable, "-m", "uv", "python", "find", "--no-python-downloads", "--system", version
         ).strip()
-    except AssetError:
+        usable = _cache_tag(found) == f"cpython-{version.replace('.', '')}"
+    except (AssetError, OSError):
         return None
+    return found if usable else None
 
 
 def _digest(*parts: bytes) -> str:

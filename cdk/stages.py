@@ -24,6 +24,9 @@ class Stage:
     """Access and error logs of the API; they need an account-wide role, which an emulator has no use for."""
 
     log_retention_days: int
+    encrypted_logs: bool
+    """Log groups are encrypted with the data key, as everything else is; on an emulator they stay plain."""
+
     archive_days: int
     """After so many days objects of runs move to Glacier Instant Retrieval."""
 
@@ -58,6 +61,7 @@ LOCAL: Final = Stage(
     web_firewall=False,
     gateway_logs=False,
     log_retention_days=7,
+    encrypted_logs=False,
     archive_days=30,
     retention_days=90,
     authorizer_cache_seconds=0,
@@ -80,6 +84,7 @@ DEV: Final = Stage(
     web_firewall=True,
     gateway_logs=True,
     log_retention_days=14,
+    encrypted_logs=True,
     archive_days=30,
     retention_days=90,
     authorizer_cache_seconds=300,
@@ -102,6 +107,7 @@ STAGING: Final = Stage(
     web_firewall=True,
     gateway_logs=True,
     log_retention_days=30,
+    encrypted_logs=True,
     archive_days=30,
     retention_days=90,
     authorizer_cache_seconds=300,
@@ -124,6 +130,7 @@ PROD: Final = Stage(
     web_firewall=True,
     gateway_logs=True,
     log_retention_days=90,
+    encrypted_logs=True,
     archive_days=30,
     retention_days=90,
     authorizer_cache_seconds=300,

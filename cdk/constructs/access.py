@@ -8,7 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from cdk.constructs.table import Table
 
-_READ_ITEMS = ("dynamodb:GetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem")
+_READ_ITEMS = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:ConditionCheckItem")
 _WRITE_ITEMS = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem")
 
 
@@ -32,7 +32,11 @@ def write_table(grantee: aws_iam.IGrantable, table: Table) -> None:
 
 
 def read_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: str) -> None:
-    """Read and list objects under a prefix such as `runs/`. Listing also turns a missing object's 403 into a 404."""
+    """Read and list objects under a prefix such as `runs/`, and be told 404, not 403, of one that is missing.
+
+    S3 answers 404 only to those who may list, and asks so with no `s3:prefix` in the request: hence IfExists. It also
+    allows a listing without a prefix, which tells no more: a data bucket holds one prefix.
+    """
     bucket_key(bucket).grant(grantee, "kms:Decrypt")
     aws_iam.Grant.add_to_principal(
         grantee=grantee, actions=["s3:GetObject"], resource_arns=[bucket.arn_for_objects(f"{prefix}*")]
@@ -40,7 +44,7 @@ def read_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: st
     statement = aws_iam.PolicyStatement(
         actions=["s3:ListBucket"],
         resources=[bucket.bucket_arn],
-        conditions={"StringLike": {"s3:prefix": [f"{prefix}*"]}},
+        conditions={"StringLikeIfExists": {"s3:prefix": [f"{prefix}*"]}},
     )
     grantee.grant_principal.add_to_principal_policy(statement)
 

@@ -2,30 +2,20 @@
 
 from dataclasses import dataclass
 
-from aws_cdk import AssetHashType, Duration, RemovalPolicy, aws_iam, aws_lambda, aws_logs
+from aws_cdk import AssetHashType, Duration, aws_iam, aws_kms, aws_lambda
 from constructs import Construct
 
 from cdk.assets import Package, Packages
 from cdk.constructs.alarm import add_alarm
+from cdk.constructs.log_group import log_group
 from cdk.stages import Stage
 from crosswind.settings import Settings
 
 RUNTIME = aws_lambda.Runtime.PYTHON_3_13
-_LOG_RETENTION = {
-    7: aws_logs.RetentionDays.ONE_WEEK,
-    14: aws_logs.RetentionDays.TWO_WEEKS,
-    30: aws_logs.RetentionDays.ONE_MONTH,
-    90: aws_logs.RetentionDays.THREE_MONTHS,
-}
 
 
 class MissingHandlerError(Exception):
     """A stack names a function whose module does not exist."""
-
-
-def log_retention(stage: Stage) -> aws_logs.RetentionDays:
-    """How long the stage keeps logs, in CDK's words."""
-    return _LOG_RETENTION[stage.log_retention_days]
 
 
 class Code:
@@ -63,6 +53,9 @@ class PythonFunctionProps:
     """Which module, with which limits and which environment."""
 
     stage: Stage
+    key: aws_kms.IKey
+    """Encrypts the function's log."""
+
     code: Code
     area: str
     name: str
@@ -88,9 +81,7 @@ class PythonFunction(Construct):
             self._add_alarms()
 
     def _define_log_group(self) -> None:
-        self._log_group = aws_logs.LogGroup(
-            self, "Logs", retention=log_retention(self._props.stage), removal_policy=RemovalPolicy.DESTROY
-        )
+        self._log_group = log_group(self, "Logs", stage=self._props.stage, key=self._props.key)
 
     def _define_role(self) -> None:
         self.role = aws_iam.Role(

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Duration, RemovalPolicy, aws_lambda, aws_logs
+from aws_cdk import Duration, RemovalPolicy, aws_kms, aws_lambda
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
 
-from cdk.constructs.python_function import log_retention
+from cdk.constructs.log_group import log_group
 from cdk.stages import Stage
 from crosswind.contracts.api import Route
 from crosswind.contracts.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE_BASE
@@ -105,6 +105,9 @@ class RestApiProps:
     """Routes, and the Lambda that answers each."""
 
     stage: Stage
+    key: aws_kms.IKey
+    """Encrypts the access log."""
+
     routes: Sequence[Route]
     functions: Mapping[str, aws_lambda.Function]
     authorizer: aws_lambda.Function
@@ -154,12 +157,7 @@ class RestApi(Construct):
         )
 
     def _access_logs(self) -> apigateway.LogGroupLogDestination:
-        logs = aws_logs.LogGroup(
-            self,
-            "AccessLogs",
-            retention=log_retention(self._props.stage),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        logs = log_group(self, "AccessLogs", stage=self._props.stage, key=self._props.key)
         return apigateway.LogGroupLogDestination(logs)
 
     def _define_authorizer(self) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack, aws_iam, aws_lambda, aws_logs, aws_s3, aws_sqs
+from aws_cdk import ArnFormat, Duration, Stack, aws_iam, aws_kms, aws_lambda, aws_s3, aws_sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from cdk.constructs.access import bucket_key, queue_key
 from cdk.constructs.alarm import add_alarm
-from cdk.constructs.python_function import log_retention
+from cdk.constructs.log_group import log_group
 from cdk.stages import Stage
 
 
@@ -30,6 +30,9 @@ class StateMachineProps:
     """A definition and what its placeholders stand for: `${PlanRunFunctionArn}` is the function named `PlanRun`."""
 
     stage: Stage
+    key: aws_kms.IKey
+    """Encrypts the machine's log."""
+
     definition: Path
     functions: Mapping[str, aws_lambda.IFunction]
     queues: Mapping[str, aws_sqs.Queue]
@@ -69,12 +72,7 @@ class StateMachine(Construct):
 
     def _define_machine(self) -> None:
         stage = self._props.stage
-        logs = aws_logs.LogGroup(
-            self,
-            "Logs",
-            retention=log_retention(stage),
-            removal_policy=RemovalPolicy.DESTROY,
-        )
+        logs = log_group(self, "Logs", stage=stage, key=self._props.key)
         self.machine = sfn.StateMachine(
             self,
             "Machine",

@@ -55,6 +55,7 @@ class EdgeStack(Stack):
     def _function(self, area: str, module: str, *, settings: Settings | None) -> PythonFunction:
         props = PythonFunctionProps(
             stage=self._stage,
+            key=self._platform.key,
             code=self._code,
             area=area,
             name=module,
@@ -117,6 +118,7 @@ class EdgeStack(Stack):
             "Rest",
             props=RestApiProps(
                 stage=self._stage,
+                key=self._platform.key,
                 routes=ROUTES,
                 functions={name: each.function for name, each in self.functions.items()},
                 authorizer=self.authorizer.function,

@@ -4,6 +4,7 @@ from aws_cdk import RemovalPolicy, Stack, aws_events, aws_kms
 from constructs import Construct
 
 from cdk.constructs.bucket import AccessLogBucket, Bucket, BucketProps
+from cdk.constructs.log_group import let_logs_use
 from cdk.stages import Stage
 
 ARTIFACTS_PREFIX = "runs"
@@ -30,9 +31,11 @@ class PlatformStack(Stack):
             self,
             "DataKey",
             enable_key_rotation=True,
-            description=f"Crosswind {self._stage.name}: tables, queues and objects",
+            description=f"Crosswind {self._stage.name}: tables, queues, objects and logs",
             removal_policy=RemovalPolicy.RETAIN if self._stage.protected else RemovalPolicy.DESTROY,
         )
+        if self._stage.encrypted_logs:
+            let_logs_use(self.key)
 
     def _define_bus(self) -> None:
         self.bus = aws_events.EventBus(

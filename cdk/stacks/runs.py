@@ -60,6 +60,7 @@ class RunsStack(Stack):
     tasks: dict[str, PythonFunction]
     workers: dict[str, PythonFunction]
     runner_policy: aws_iam.ManagedPolicy
+    runner_role: aws_iam.Role
 
     def __init__(
         self,
@@ -144,6 +145,7 @@ class RunsStack(Stack):
     def _function(self, module: str, name: str, limits: _Limits, settings: Settings) -> PythonFunction:
         props = PythonFunctionProps(
             stage=self._stage,
+            key=self._platform.key,
             code=self._code,
             area="runs",
             name=module,
@@ -164,6 +166,7 @@ class RunsStack(Stack):
     def _define_machine(self, packages: Packages) -> None:
         props = StateMachineProps(
             stage=self._stage,
+            key=self._platform.key,
             definition=packages.root / "statemachines/runs/test-run.asl.json",
             functions={name: self.tasks[module].function for module, (name, _) in _TASKS.items()},
             queues={"Admission": self.admission.queue},
@@ -237,7 +240,7 @@ class RunsStack(Stack):
             )
 
     def _define_runner_role(self) -> None:
-        """What `crosswind-runner` may do, as a policy to attach to the role of a pod, a host or a person."""
+        """What `crosswind-runner` may do: a policy for the roles of pods, and a role for the hosts of this account."""
         policy = aws_iam.ManagedPolicy(self, "RunnerPolicy", description="A Crosswind runner's permissions")
         access.consume(policy, self.executor.queue)
         access.send(policy, self.admission.queue)
@@ -248,6 +251,13 @@ class RunsStack(Stack):
         access.answer_tokens(policy)
         access.read_secrets(policy, f"crosswind/{self._stage.name}/")
         self.runner_policy = policy
+        self.runner_role = aws_iam.Role(
+            self,
+            "RunnerRole",
+            assumed_by=aws_iam.AccountRootPrincipal(),
+            managed_policies=[policy],
+            description="A Crosswind runner on a host whose own role may assume this one",
+        )
 
     def _grant_tasks(self) -> None:
         artifacts = self._platform.artifacts.bucket
@@ -282,5 +292,6 @@ class RunsStack(Stack):
         environment = StoreSettings(**self.store_values()).to_env()  # type: ignore[arg-type]  # str and int fields
         CfnOutput(self, "RunnerEnvironment", value=self.to_json_string(environment))
         CfnOutput(self, "RunnerPolicyArn", value=self.runner_policy.managed_policy_arn)
+        CfnOutput(self, "RunnerRoleArn", value=self.runner_role.role_arn)
         CfnOutput(self, "SweepFunctionName", value=self.workers["sweep_runs"].function.function_name)
         CfnOutput(self, "StateMachineArn", value=self.machine.machine.state_machine_arn)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from crosswind.local import processes
@@ -44,7 +45,12 @@ def main() -> None:
         finally:
             cloud.down()
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-    figures = {"first_seconds": first, "crosswind_seconds": ours, "pytest_n2_seconds": theirs, "ratio": ours / theirs}
+    figures = {
+        "first_seconds": first,
+        "crosswind_seconds": ours,
+        "pytest_n2_seconds": theirs,
+        "ratio": ours / theirs,
+    }
     if options.json:
         print(json.dumps({**figures, "pairs": pairs, "endpoint": state.endpoint}, indent=2))
         return
@@ -54,22 +60,33 @@ def main() -> None:
     print(f"ratio                             {ours / theirs:6.2f} x")
 
 
-def prepare_alone(folder: Path) -> None:
-    """The same working directory that the suite's setup makes, with pytest-xdist added."""
+def prepare_alone(folder: Path, *, extra: Sequence[str] = ("pytest-xdist==3.8.0",)) -> None:
+    """The same working directory that the suite's setup makes, with further packages beside its own."""
     import yaml  # noqa: PLC0415  # only this script needs it
 
     shutil.copytree(SUITE, folder)
     setup = yaml.safe_load((SUITE / "suite.yaml").read_text())["spec"]["stages"][0]["tests"][0]["setup"]
     subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
     environ = {**os.environ, "PATH": f"{folder / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"}
-    for command in (*setup, "python -m pip install --quiet --target .deps pytest-xdist==3.8.0"):
+    more = [f"python -m pip install --quiet --target .deps {package}" for package in extra]
+    for command in (*setup, *more):
         subprocess.run(["sh", "-c", command], check=True, cwd=folder, env=environ)
 
 
 def timed_pytest(folder: Path) -> float:
     """Seconds of `pytest -n 2`."""
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(folder / ".deps")}
-    command = [str(folder / ".venv/bin/python"), "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "tests"]
+    command = [
+        str(folder / ".venv/bin/python"),
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "-p",
+        "no:cacheprovider",
+        "tests",
+    ]
     started = time.perf_counter()
     subprocess.run(command, check=True, cwd=folder, env=environ, capture_output=True)
     return time.perf_counter() - started

@@ -26,7 +26,16 @@ class ObjectStoreContract(ABC):
         store.put("a/größe.txt", b"hello", content_type="text/plain")
 
         assert store.get("a/größe.txt", limit_bytes=5) == b"hello"
-        assert store.size("a/größe.txt") == 5
+
+    def test_an_object_tells_its_size_and_age_as_a_list_does(self, store: ObjectStore) -> None:
+        store.put("a/größe.txt", b"hello")
+
+        found = store.stat("a/größe.txt")
+
+        assert found is not None
+        assert (found.key, found.size) == ("a/größe.txt", 5)
+        assert found.modified_at.utcoffset() == timedelta(0)
+        assert store.list_objects("a/", limit=1) == (found,)
 
     def test_an_object_over_the_limit_is_not_read(self, store: ObjectStore) -> None:
         store.put("a", b"hello")
@@ -35,7 +44,7 @@ class ObjectStoreContract(ABC):
             store.get("a", limit_bytes=4)
 
     def test_a_missing_object_is_not_found(self, store: ObjectStore, tmp_path: Path) -> None:
-        assert store.size("a") is None
+        assert store.stat("a") is None
         with pytest.raises(NotFoundError):
             store.get("a", limit_bytes=1)
         with pytest.raises(NotFoundError):
@@ -64,7 +73,9 @@ class ObjectStoreContract(ABC):
         store.put("a", b"")
 
         assert store.get("a", limit_bytes=0) == b""
-        assert store.size("a") == 0
+        found = store.stat("a")
+        assert found is not None
+        assert found.size == 0
         assert store.get_range("a", offset=0, length=1) == b""
         with store.open("a") as stream:
             assert stream.read() == b""

@@ -55,6 +55,13 @@ class WorkStoreContract(ABC):
     def test_unknown_work_is_none(self, stores: Stores) -> None:
         assert stores.work.get(WorkKey("run-x", "shard-00000")) is None
 
+    def test_many_are_read_in_the_order_asked_and_unknown_ones_left_out(self, stores: Stores) -> None:
+        saved = [stores.work.save(None, make_work(number)) for number in range(205)]
+        keys = [work.key for work in reversed(saved)]
+
+        assert stores.work.get_many([*keys, WorkKey("run-x", "shard-00000"), keys[0]]) == tuple(saved[::-1])
+        assert stores.work.get_many([]) == ()
+
     def test_new_work_gets_version_one_and_waits(self, stores: Stores) -> None:
         saved = stores.work.save(None, make_work())
 

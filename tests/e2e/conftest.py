@@ -143,6 +143,18 @@ def _own_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key != "SSL_CERT_FILE"}
 
 
+def _iam_enforced() -> bool:
+    return os.environ.get("CROSSWIND_TEST_IAM") == "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, and count as deselected, what has a meaning only where IAM is enforced (`make test-iam`)."""
+    left_out = [] if _iam_enforced() else [item for item in items if item.get_closest_marker("iam")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The worker's cloud, up."""
@@ -151,7 +163,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         home=Home(tmp_path_factory.mktemp("cloud") / "home"),
         port=port,
         emulator_port=emulator_port,
-        iam_enforced=os.environ.get("CROSSWIND_TEST_IAM") == "1",
+        iam_enforced=_iam_enforced(),
     )
     try:
         started.up()

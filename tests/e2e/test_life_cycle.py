@@ -10,6 +10,7 @@ import pytest
 
 from crosswind.local import processes
 from tests.e2e.conftest import Cloud
+from tests.e2e.runs import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("life-cycle")]
 SNAPSHOT_SECONDS = 6
@@ -42,6 +43,16 @@ def test_every_part_is_well_after_up(cloud: Cloud) -> None:
     assert done.returncode == 0, done.stdout
     names = {part["name"] for part in json.loads(done.stdout)["parts"]}
     assert {"gateway", "emulator", "pool", "crosswind-local-runs", "admission queue"} <= names
+
+
+@pytest.mark.parametrize("component", ["gateway", "emulator", "whoami"])
+def test_the_log_of_a_process_or_a_function_is_read_by_its_name(cloud: Cloud, component: str) -> None:
+    Api.at(cloud.endpoint, cloud.token("viewer")).http.get("/api/v1/whoami").raise_for_status()
+    done = cloud.crosswind("logs", "--component", component, "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert lines
+    assert all(component in line["component"].lower() for line in lines)
 
 
 def test_nothing_listens_beyond_the_loopback_address(cloud: Cloud) -> None:

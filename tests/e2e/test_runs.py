@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.runs import Api, command_job, pytest_job, suite
+from tests.e2e.runs import Api, command_job, pack, pytest_job, suite
 
 pytestmark = pytest.mark.e2e
 
@@ -64,6 +64,8 @@ def test_a_failed_test_is_told_with_its_message_and_its_log(api: Api) -> None:
     files = api.http.get(f"/api/v1/tests/{run}/artifacts").json()["items"]
     (note,) = [file for file in files if file["path"].endswith("note.txt")]
     assert api.http.get(note["url"], headers={"authorization": ""}).text == "kept"
+    (report,) = [file for file in files if file["kind"] == "report"]
+    assert "test_wrong" in api.http.get(report["url"], headers={"authorization": ""}).text
 
 
 def test_a_test_that_passes_on_retry_is_flaky_and_does_not_gate(api: Api) -> None:
@@ -165,7 +167,8 @@ def test_a_shard_that_outlives_its_timeout_is_killed_with_all_its_children(api: 
 
 
 def test_the_same_idempotency_key_gives_the_same_run_and_another_request_is_refused(api: Api) -> None:
-    job = command_job(f"echo '{GREEN_XML}' > report.xml", source={"archive": {"digest": api.upload(b"")}})
+    digest = api.upload(pack({"readme": "x"}))
+    job = command_job(f"echo '{GREEN_XML}' > report.xml", source={"archive": {"digest": digest}})
     headers = {"idempotency-key": "e2e-once"}
     first = api.http.post("/api/v1/tests", json={"spec": suite([job], name="once")}, headers=headers)
     again = api.http.post("/api/v1/tests", json={"spec": suite([job], name="once")}, headers=headers)
@@ -179,7 +182,7 @@ def test_the_same_idempotency_key_gives_the_same_run_and_another_request_is_refu
 def test_a_git_source_is_fetched_at_a_commit(api: Api, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
     repository.mkdir()
-    (repository / "report.xml").write_text(GREEN_XML)
+    (repository / "made-earlier.xml").write_text(GREEN_XML)  # a report.xml from the source would not count
 
     def git(*words: str) -> None:
         subprocess.run(["git", "-C", str(repository), *words], check=True, capture_output=True)
@@ -187,7 +190,7 @@ def test_a_git_source_is_fetched_at_a_commit(api: Api, tmp_path: Path) -> None:
     git("init", "-q", "-b", "main")
     git("add", ".")
     git("-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-qm", "one")
-    job: dict[str, Any] = command_job("cat report.xml")
+    job: dict[str, Any] = command_job("cp made-earlier.xml report.xml")
     job["source"] = {"git": {"uri": repository.as_uri(), "ref": "main"}}
     view = api.finished(api.submit(suite([job])))
     assert view["verdict"]["kind"] == "passed", view

@@ -45,9 +45,9 @@ class MemoryObjectStore:
     def open(self, key: str) -> BinaryIO:
         return BytesIO(self._find(key))
 
-    def size(self, key: str) -> int | None:
+    def stat(self, key: str) -> ObjectInfo | None:
         stored = self.objects.get(key)
-        return len(stored.data) if stored else None
+        return ObjectInfo(key, size=len(stored.data), modified_at=stored.modified_at) if stored else None
 
     def upload(self, path: Path, key: str, *, content_type: str) -> None:
         self.put(key, path.read_bytes(), content_type=content_type)

@@ -95,6 +95,9 @@ class MemoryWorkStore:
     def get(self, key: WorkKey) -> Work | None:
         return self.items.get(key)
 
+    def get_many(self, keys: Sequence[WorkKey]) -> tuple[Work, ...]:
+        return tuple(self.items[key] for key in dict.fromkeys(keys) if key in self.items)
+
     def save(self, before: Work | None, after: Work) -> Work:
         with self.queue.lock:
             stored = self.items.get(after.key)

@@ -39,6 +39,29 @@ def test_queues_are_encrypted_tls_only_and_have_dead_letters(assembly: Assembly)
     assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 3
 
 
+def test_log_groups_end_and_are_encrypted_with_the_data_key_outside_laptops(assembly: Assembly) -> None:
+    groups = assembly.resources("AWS::Logs::LogGroup")
+    assert groups
+    for name, group in groups.items():
+        assert group["Properties"]["RetentionInDays"] in {7, 14, 30, 90}, name
+        key = text(group["Properties"].get("KmsKeyId"))
+        assert ("DataKey" in key) is (assembly.stage != "local"), name
+
+
+def test_cloudwatch_logs_may_use_the_data_key_for_this_accounts_log_groups_only(assembly: Assembly) -> None:
+    (key,) = assembly.resources("AWS::KMS::Key").values()
+    statements = key["Properties"]["KeyPolicy"]["Statement"]
+    found = [each for each in statements if "logs." in text(each["Principal"])]
+    if assembly.stage == "local":
+        assert found == []
+        return
+    (statement,) = found
+    assert {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"} <= set(statement["Action"])
+    context = text(statement["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"])
+    assert "AWS::AccountId" in context
+    assert ":log-group:*" in context
+
+
 def test_a_message_stays_hidden_for_six_times_its_consumers_time_limit(assembly: Assembly) -> None:
     queues = assembly.resources("AWS::SQS::Queue")
     functions = assembly.resources("AWS::Lambda::Function")

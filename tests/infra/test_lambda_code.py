@@ -2,11 +2,15 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cdk.assets import Packages
+from cdk.stages import DEV, LOCAL, stage_named
 from tests.infra.conftest import ROOT
+from tests.infra.templates import Assembly
 
 _PACKAGE = ROOT / "layers/core/python"
 _FORBIDDEN = {
@@ -70,3 +74,18 @@ def test_a_handler_is_small_and_touches_no_sdk(handler: Path) -> None:
     assert not [name for name in modules if name.split(".")[0] in {"boto3", "botocore", "os"}]
     assert not [name for name in modules if name.startswith("crosswind.adapters")]
     assert len(handler.read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def test_where_lambdas_python_is_missing_packages_are_sources_only_and_it_is_said() -> None:
+    nowhere = Packages(root=ROOT, stage=replace(DEV, layer_python="3.99"))
+    assert nowhere.compiler() is None
+    assert "No CPython 3.99" in (nowhere.warning() or "")
+    assert Packages(root=ROOT, stage=LOCAL).warning() is None
+
+
+@pytest.mark.infra
+def test_the_synth_warns_of_packages_without_byte_code_and_only_then(assembly: Assembly) -> None:
+    warning = Packages(root=ROOT, stage=stage_named(assembly.stage)).warning()
+    noted = any("crosswind:no-byte-code" in path.read_text() for path in assembly.folder.glob("*.json"))
+    assert noted is (warning is not None)
+    assert ("carry no byte code" in assembly.log) is (warning is not None)

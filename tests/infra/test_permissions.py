@@ -1,5 +1,7 @@
 """Least privilege, read from the templates: who may do what, and that no wildcard stands without its reason."""
 
+from typing import Any
+
 import pytest
 
 from tests.infra.templates import Assembly, listed, text
@@ -94,7 +96,29 @@ def test_objects_are_reached_under_their_prefix_only(assembly: Assembly) -> None
             for resource in listed(statement["Resource"]):
                 assert "/runs/*" in text(resource) or "/sources/*" in text(resource), name
         if "s3:ListBucket" in actions:
-            assert "s3:prefix" in text(statement["Condition"]), name
+            assert set(statement["Condition"]) == {"StringLikeIfExists"}, name
+            (prefix,) = listed(statement["Condition"]["StringLikeIfExists"]["s3:prefix"])
+            assert prefix in {"runs/*", "sources/*"}, name
+
+
+def test_who_reads_an_object_is_told_that_it_is_missing(assembly: Assembly) -> None:
+    """Without s3:ListBucket, or with a condition that HeadObject cannot meet, S3 answers 403 in place of 404."""
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        for name, policy in assembly.resources(kind).items():
+            statements = policy["Properties"]["PolicyDocument"]["Statement"]
+            for prefix in ("/runs/*", "/sources/*"):
+                reads = any(_allows(each, "s3:GetObject", prefix) for each in statements)
+                lists = any(
+                    "s3:ListBucket" in listed(each["Action"])
+                    and prefix[1:] in text(each["Condition"]["StringLikeIfExists"])
+                    for each in statements
+                )
+                assert lists or not reads, f"{name} {prefix}"
+
+
+def _allows(statement: dict[str, Any], action: str, ending: str) -> bool:
+    resources = [text(each) for each in listed(statement["Resource"])]
+    return action in listed(statement["Action"]) and any(f'{ending}"' in each for each in resources)
 
 
 def test_a_runner_may_do_its_work_and_no_more(assembly: Assembly) -> None:
@@ -113,6 +137,17 @@ def test_a_runner_may_do_its_work_and_no_more(assembly: Assembly) -> None:
     assert f":secret:crosswind/{assembly.stage}/*" in text(secrets["Resource"])
     receive = next(each for each in statements if "sqs:ReceiveMessage" in each["Action"])
     assert "ExecutorQueue" in text(receive["Resource"])
+
+
+def test_the_runners_role_has_the_policy_only_and_is_for_this_account(assembly: Assembly) -> None:
+    roles = assembly.resources("AWS::IAM::Role")
+    (name,) = [name for name in roles if name.startswith("RunnerRole")]
+    (policy,) = assembly.resources("AWS::IAM::ManagedPolicy")
+    assert roles[name]["Properties"]["ManagedPolicyArns"] == [{"Ref": policy}]
+    assert not assembly.statements_of(name)
+    (trust,) = roles[name]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Action"] == "sts:AssumeRole"
+    assert '{"Ref": "AWS::AccountId"}, ":root"' in text(trust["Principal"])
 
 
 def test_a_machines_role_allows_exactly_what_its_definition_asks_for(assembly: Assembly) -> None:

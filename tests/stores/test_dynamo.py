@@ -67,6 +67,26 @@ def test_conflicts_without_end_are_throttling(stub: Stubber) -> None:
     assert sum(pauses) < 1.3
 
 
+def test_a_batch_asks_again_for_what_was_left_over(stub: Stubber) -> None:
+    pauses: list[float] = []
+    first, second = key("a", "1"), key("a", "2")
+    for items, left in (([], [first, second]), ([first], [second]), ([second], [])):
+        unprocessed = {"t": {"Keys": left}} if left else {}
+        stub.add_response("batch_get_item", {"Responses": {"t": items}, "UnprocessedKeys": unprocessed})
+
+    assert list(dynamo(stub, pauses).get_many("t", [first, second])) == [first, second]
+    assert len(pauses) == 1
+
+
+def test_a_batch_that_gives_nothing_is_throttling(stub: Stubber) -> None:
+    left = {"t": {"Keys": [key("a", "1")]}}
+    for _ in range(6):
+        stub.add_response("batch_get_item", {"Responses": {}, "UnprocessedKeys": left})
+
+    with pytest.raises(ThrottledError):
+        list(dynamo(stub).get_many("t", [key("a", "1")]))
+
+
 def test_a_failed_condition_tells_which_action_lost_and_is_not_tried_again(stub: Stubber) -> None:
     cancelled(stub, "None", "ConditionalCheckFailed", "TransactionConflict")
 

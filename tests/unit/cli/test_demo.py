@@ -11,7 +11,6 @@ from crosswind.cli.demo import EXPECTED_FAILURE, shop_faults, third_party_faults
 from crosswind.cli.submitting import Finished
 from crosswind.cli.surroundings import Surroundings
 from crosswind.contracts.requests import CasePage, RunView
-from crosswind.local.cloud import UpOptions
 from tests.unit.cli.fake_api import ENDPOINT, RUN, FakeApi, Terminal, case, finished
 
 SECOND = "run-01k0000000000000000000000b"
@@ -68,7 +67,7 @@ def test_any_other_end_of_the_shops_run_is_a_fault(
 @pytest.fixture
 def started(crosswind: Terminal, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """An embedded cloud that is up, with both runs ended as they should."""
-    monkeypatch.setattr(demo, "_up", lambda around, options: ENDPOINT)
+    monkeypatch.setattr(demo, "_up", lambda around, **ports: ENDPOINT)
     issuer = Path(crosswind.environ["CROSSWIND_HOME"]) / "issuer"
     issuer.mkdir(parents=True)
     (issuer / "users.json").write_text('{"editor": {"password": "secret"}}')
@@ -123,12 +122,12 @@ def test_the_demo_uses_its_own_cloud_whatever_the_environment_names(started: Ter
 
 
 def test_ports_are_handed_to_up(started: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[UpOptions] = []
+    asked: list[dict[str, object]] = []
 
-    def up(around: Surroundings, options: UpOptions) -> str:
-        asked.append(options)
+    def up(around: Surroundings, **ports: object) -> str:
+        asked.append(ports)
         return ENDPOINT
 
     monkeypatch.setattr(demo, "_up", up)
     started("demo", "--port", "8181", "--emulator-port", "4599")
-    assert asked == [UpOptions(port=8181, emulator_port=4599)]
+    assert asked == [{"port": 8181, "emulator_port": 4599}]

@@ -39,6 +39,12 @@ def test_logs_without_a_run_are_the_embedded_clouds(
     assert asked == [{"follow": True, "component": "gateway", "as_json": True}]
 
 
+def test_a_component_of_a_run_is_refused(crosswind: Terminal) -> None:
+    result = crosswind("logs", "run-1", "--component", "gateway")
+    assert result.exit_code == 2
+    assert "--shard" in result.stderr
+
+
 @pytest.mark.parametrize(
     "command",
     [

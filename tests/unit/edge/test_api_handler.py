@@ -68,7 +68,8 @@ def test_a_call_is_parsed_and_answered_with_the_routes_status() -> None:
         ('{"suite": "a", "suite": "b"}', 400),
         ("[]", 422),
         ('{"unknown": 1}', 422),
-        ('{"suite": "\\ud800"}', 422),
+        ('{"suite": "\\ud800"}', 400),
+        ('{"parameters": {"\\ud800": "x"}}', 400),
         ("x" * 2_000_000, 413),
     ],
 )
@@ -94,6 +95,10 @@ def test_query_parameters_are_strict(query: dict[str, str]) -> None:
 def test_a_parameter_given_twice_is_refused() -> None:
     twice = {"queryStringParameters": {"team": "b"}, "multiValueQueryStringParameters": {"team": ["a", "b"]}}
     problem(listing(event(**twice), None), 400)
+
+
+def test_an_address_longer_than_any_name_leads_nowhere() -> None:
+    problem(listing(event(pathParameters={"id": "x" * 3000}), None), 404)
 
 
 def test_a_call_without_identity_is_refused() -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from crosswind.contracts.api import ROUTES
 from crosswind.edge import openapi
-from crosswind.edge.documents import FOLDER
+from crosswind.edge.documents import FOLDER, OPENAPI
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,7 +29,7 @@ def test_every_route_is_described_with_its_problems() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    text = openapi.rendered()[openapi.OPENAPI]
+    text = openapi.rendered()[OPENAPI]
     document = openapi.openapi()
     names = {part.split('"')[0] for part in text.split('"#/components/schemas/')[1:]}
     assert names <= set(document["components"]["schemas"])

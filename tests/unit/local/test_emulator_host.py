@@ -6,7 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from crosswind.local.emulator_host import LARGE_VALUE_BYTES, SnapshotFolder, build_codec, write_snapshot
+from crosswind.local.emulator_host import (
+    LARGE_VALUE_BYTES,
+    SnapshotFolder,
+    build_codec,
+    check_batches_as_aws_does,
+    write_snapshot,
+)
 
 
 def refuse(value: object) -> object:
@@ -66,3 +72,18 @@ def test_the_pointer_names_a_folder_that_is_json(tmp_path: Path) -> None:
     current = folder.current()
     assert current is not None
     assert json.loads((current / "sqs.json").read_text())["__ministack_format__"] == 2
+
+
+@pytest.mark.parametrize(
+    ("named", "checked"),
+    [
+        ("sqs:SendMessageBatch", "sqs:SendMessage"),
+        ("sqs:ReceiveMessage", "sqs:ReceiveMessage"),
+        ("dynamodb:BatchGetItem", "dynamodb:BatchGetItem"),  # AWS has this one
+        (None, None),
+    ],
+)
+def test_a_batch_of_messages_needs_the_permission_of_one(named: str | None, checked: str | None) -> None:
+    actions = SimpleNamespace(extract_iam_action=lambda service, *, body: named)
+    check_batches_as_aws_does(actions)
+    assert actions.extract_iam_action("sqs", body=b"") == checked

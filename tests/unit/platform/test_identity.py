@@ -188,5 +188,5 @@ def test_every_fault_is_unauthorized_to_the_gateway(fault: Exception) -> None:
     def verify(_: str) -> Any:
         raise fault
 
-    with pytest.raises(UnauthorizedError, match="^Unauthorized$"):
+    with pytest.raises(UnauthorizedError, match=r"^Unauthorized$"):
         authorize({"authorizationToken": "x", "methodArn": METHOD}, None, verify=verify, stage="dev")

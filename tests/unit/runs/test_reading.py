@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus, RunState
+from crosswind.contracts.requests import ArtifactKind, CaseStatus, RunState
 from crosswind.contracts.resolved import ResultsIndex
 from crosswind.contracts.work import FileRef, ShardResult, WorkOutcome
 from crosswind.kernel.clock import to_iso
@@ -155,6 +155,29 @@ def test_artifacts_are_linked_and_names_that_lead_elsewhere_are_left_out() -> No
     assert [each.path for each in (*first.items, *rest.items)] == ["a.txt", "b/c.png"] * 2
     assert rest.next_cursor is None
     assert {each.expires_in_seconds for each in first.items} == {900}
+
+
+def test_reports_are_listed_behind_the_artifacts_apart_for_each_run_of_the_command() -> None:
+    world = World(done(0))
+    runs = [
+        FileRef(path=path, key=layout.report_key(PREFIX, run, path), size=1)
+        for run, path in ((1, "out/a.xml"), (2, "out/a.xml"), (2, "../x.xml"))
+    ]
+    result = ShardResult(
+        exit_code=1,
+        started_at=to_iso(START),
+        finished_at=to_iso(START),
+        reports=((runs[0],), (runs[1], runs[2])),
+        artifacts=(FileRef(path="a.txt", key=layout.artifact_key(PREFIX, "a.txt"), size=1),),
+    )
+    documents.write(world.artifacts, layout.result_key(PREFIX), result)
+    page = world.files(world.run_id, work_id=None, limit=10, cursor=None, actor=VIEWER)
+    assert [(each.kind, each.path) for each in page.items] == [
+        (ArtifactKind.ARTIFACT, "a.txt"),
+        (ArtifactKind.REPORT, "reports/01/out/a.xml"),
+        (ArtifactKind.REPORT, "reports/02/out/a.xml"),
+    ]
+    assert runs[1].key in page.items[2].url
 
 
 def test_logs_go_on_where_they_were_left_and_never_split_a_character() -> None:

@@ -10,7 +10,7 @@ import pytest
 from crosswind.contracts.requests import SubmitRunRequest
 from crosswind.contracts.resolved import ResolvedSuite
 from crosswind.contracts.tasks import RunExecutionInput
-from crosswind.contracts.work import PrepareOrder
+from crosswind.contracts.work import ArchiveRef, Discovery, PrepareOrder
 from crosswind.kernel.errors import (
     ConflictError,
     DependencyError,
@@ -24,6 +24,7 @@ from crosswind.runs import layout
 from crosswind.runs.model import Run
 from crosswind.runs.permissions import Guard
 from crosswind.runs.spec_rules import Rules
+from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.submitting import SubmitRun
 from crosswind.runs.usecases.suites import PutSuite
 from tests.fakes import (
@@ -79,6 +80,16 @@ class World:
             for each in tickets
         ]
 
+    def remember(self, order: PrepareOrder) -> None:
+        """What PlanRun keeps of a preparation that ended well."""
+        self.sources.put("prepared", b"archive")
+        found = Discovery(
+            preparation=order.preparation, archive=ArchiveRef(key="prepared", digest=DIGEST, size=7)
+        )
+        documents.write(self.artifacts, "somewhere", found)
+        until = START + timedelta(days=1)
+        self.runs.remember_preparation(order.preparation, discovery_key="somewhere", until=until)
+
 
 @pytest.fixture
 def world() -> World:
@@ -112,12 +123,24 @@ def test_jobs_with_the_same_preparation_share_it(world: World) -> None:
 def test_a_known_preparation_is_not_made_again(world: World) -> None:
     first, _ = world.submit(request(), actor=RUNNER)
     (order,) = world.orders(first)
-    world.runs.remember_preparation(
-        order.preparation, discovery_key="somewhere", until=START + timedelta(days=1)
-    )
+    world.remember(order)
     again, _ = world.submit(request(), actor=RUNNER)
     assert world.executions.started[again.run_id].preparations == ()
     assert [test.discovery_key for test in world.resolved(again).tests] == ["somewhere"]
+
+
+@pytest.mark.parametrize("gone", ["discovery", "archive"])
+def test_a_known_preparation_whose_objects_expired_is_made_again(world: World, gone: str) -> None:
+    first, _ = world.submit(request(), actor=RUNNER)
+    (order,) = world.orders(first)
+    world.remember(order)
+    if gone == "discovery":
+        del world.artifacts.objects["somewhere"]
+    else:
+        del world.sources.objects["prepared"]
+    again, _ = world.submit(request(), actor=RUNNER)
+    assert [each.preparation for each in world.orders(again)] == [order.preparation]
+    assert [test.discovery_key for test in world.resolved(again).tests] == [None]
 
 
 def test_parameters_and_matrix_are_substituted(world: World) -> None:
@@ -136,6 +159,25 @@ def test_parameters_that_do_not_fit_are_refused(world: World, given: dict[str, A
     suite = any_suite(parameters={"n": {"type": "integer", "enum": [1, 2]}})
     with pytest.raises(InvalidInputError):
         world.submit(SubmitRunRequest(spec=suite, parameters=given), actor=RUNNER)
+
+
+@pytest.mark.parametrize("value", ["x" * 70_000, "x\0y"])
+def test_a_parameter_that_no_record_or_command_line_can_hold_is_refused(world: World, value: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        world.submit(
+            SubmitRunRequest(spec=any_suite(parameters={"n": {}}), parameters={"n": value}), actor=RUNNER
+        )
+    assert caught.value.errors[0].path.startswith("parameters")
+    assert not world.runs.runs
+
+
+def test_a_small_suite_that_expands_to_too_much_text_is_refused_before_it_is_built(world: World) -> None:
+    job = any_job(args=["${{ parameters.n }}" * 200] * 100, matrix={"a": list(range(50))})
+    suite = any_suite(job, parameters={"n": {}})
+    with pytest.raises(InvalidInputError) as caught:
+        world.submit(SubmitRunRequest(spec=suite, parameters={"n": "x" * 60_000}), actor=RUNNER)
+    assert caught.value.errors[0].path == "spec.stages[0].tests[0]"
+    assert not world.runs.runs
 
 
 def test_the_same_key_gives_the_same_run_and_another_request_conflicts(world: World) -> None:

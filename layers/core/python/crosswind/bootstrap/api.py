@@ -1,5 +1,6 @@
 """Use cases of the API's Lambdas; each made once, at first use."""
 
+from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,13 @@ def create_source() -> "CreateSource":
     """CreateSource."""
     from crosswind.runs.usecases.sources import CreateSource
 
-    return CreateSource(sources=stores.sources(_settings()), guard=_GUARD)
+    settings = _settings()
+    return CreateSource(
+        sources=stores.sources(settings),
+        guard=_GUARD,
+        clock=SystemClock(),
+        lifetime=timedelta(days=settings.retention_days),
+    )
 
 
 @cache

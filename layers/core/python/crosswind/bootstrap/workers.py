@@ -12,6 +12,7 @@ from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.settings import ControlSettings
 
 if TYPE_CHECKING:
+    from crosswind.runs.usecases.finishing import FinishRun
     from crosswind.runs.usecases.recovery import RecoverRun, SweepRuns
     from crosswind.runs.usecases.scheduling import AdmitWork
     from crosswind.runs.usecases.watching import FailDeadLetters, WatchRun
@@ -77,7 +78,7 @@ def recover_run() -> "RecoverRun":
         executions=stores.executions(settings),
         artifacts=stores.artifacts(settings),
         end_work=_end_work(),
-        close_run=_close_run,
+        close_run=_finish_run(),
         clock=SystemClock(),
         pause=jittered_pause,
     )
@@ -106,10 +107,18 @@ def fail_dead_letters() -> "FailDeadLetters":
     return FailDeadLetters(change=_change(), clock=SystemClock())
 
 
-def _close_run(run_id: str) -> None:
-    tasks.fold_run()(run_id)
-    tasks.judge_run()(run_id)
-    tasks.publish_run()(run_id)
+@cache
+def _finish_run() -> "FinishRun":
+    from crosswind.runs.usecases.finishing import FinishRun
+
+    return FinishRun(
+        works=stores.work_store(_settings()),
+        ingest=tasks.ingest_shard(),
+        fold=tasks.fold_run(),
+        judge=tasks.judge_run(),
+        publish=tasks.publish_run(),
+        clock=SystemClock(),
+    )
 
 
 @cache

@@ -14,12 +14,12 @@ from crosswind.cli import config, render
 from crosswind.cli.account import sign_in_local, store_profile
 from crosswind.cli.config import DEFAULT_PROFILE, is_loopback
 from crosswind.cli.errors import ExitStatus
+from crosswind.cli.extras import local_extra
 from crosswind.cli.logs import tail
 from crosswind.cli.session import JsonOption, Session, session_in, show
 from crosswind.cli.submitting import Finished, submit, wait_for
 from crosswind.cli.surroundings import Surroundings, surroundings_of
 from crosswind.contracts.requests import CaseView, RunView, VerdictKind
-from crosswind.local.cloud import EmbeddedCloud, UpOptions, elapsed_reporter
 from crosswind.local.home import Home, source_root
 
 DEMO_USER = "editor"
@@ -59,7 +59,7 @@ def demo(
     steps = Steps(monotonic=around.monotonic)
     started = around.monotonic()
     with steps.step("up") as note:
-        endpoint = _up(around, UpOptions(port=port, emulator_port=emulator_port))
+        endpoint = _up(around, port=port, emulator_port=emulator_port)
         note(endpoint)
     own = replace(around, environ=_without_overrides(around))
     name = _profile_name(own)
@@ -207,7 +207,10 @@ def _profile_name(around: Surroundings) -> str:
     return DEFAULT_PROFILE if stored is None or is_loopback(stored.endpoint) else "demo"
 
 
-def _up(around: Surroundings, options: UpOptions) -> str:
+def _up(around: Surroundings, *, port: int | None, emulator_port: int | None) -> str:
+    with local_extra():
+        from crosswind.local.cloud import EmbeddedCloud, UpOptions, elapsed_reporter  # noqa: PLC0415
+    options = UpOptions(port=port, emulator_port=emulator_port)
     console = Console(stderr=True)
     report = elapsed_reporter(lambda line: show(console, line))
     return EmbeddedCloud(Home.default(around.environ), report=report).up(options).endpoint

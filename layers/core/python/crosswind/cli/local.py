@@ -1,22 +1,26 @@
-"""`crosswind up`, `down`, `status`, `reset`, `doctor`, and the embedded cloud's logs."""
+"""`crosswind up`, `down`, `status`, `reset`, `doctor`, and the embedded cloud's logs.
+
+What they run is imported when they run: it needs packages of the extra `local`, which the rest of the CLI does without.
+"""
 
 import json
 import time
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from crosswind.cli.errors import ExitStatus
+from crosswind.cli.extras import local_extra
 from crosswind.cli.session import JsonOption, show
-from crosswind.local.cloud import EmbeddedCloud, UpOptions, elapsed_reporter
-from crosswind.local.doctor import examine
-from crosswind.local.home import Home, LocalState
-from crosswind.local.issuer import USERS
-from crosswind.local.logs import read_logs
-from crosswind.local.status import inspect
+from crosswind.local.home import Home
+
+if TYPE_CHECKING:
+    from crosswind.local.cloud import EmbeddedCloud
+
+# ruff: noqa: PLC0415  # see above
 
 
 def register(app: typer.Typer) -> None:
@@ -42,17 +46,13 @@ def up(
     as_json: JsonOption = False,
 ) -> None:
     """Start the embedded cloud, or what is missing of it, and deploy what has changed."""
-    options = UpOptions(port=port, emulator_port=emulator_port, runners=runners, iam_enforced=iam)
-    start(options, as_json=as_json)
-
-
-def start(options: UpOptions | None = None, *, as_json: bool = False) -> LocalState:
-    """Bring the embedded cloud up and say how to use it."""
+    with local_extra():
+        from crosswind.local.cloud import UpOptions
+        from crosswind.local.issuer import USERS
     started = time.monotonic()
     home = Home.default()
-    err = Console(stderr=True)
-    cloud = EmbeddedCloud(home, elapsed_reporter(lambda text: show(err, text)))
-    state = cloud.up(options or UpOptions())
+    options = UpOptions(port=port, emulator_port=emulator_port, runners=runners, iam_enforced=iam)
+    state = _cloud().up(options)
     seconds = time.monotonic() - started
     users = home.issuer / "users.json"
     if as_json:
@@ -66,12 +66,11 @@ def start(options: UpOptions | None = None, *, as_json: bool = False) -> LocalSt
                 "seconds": round(seconds, 2),
             }
         )
-        return state
+        return
     out = Console()
     show(out, f"Crosswind is up at {state.endpoint} ({seconds:.1f} s)")
     show(out, f"local users: {', '.join(sorted(USERS))}; their passwords are in {users}")
     show(out, "sign in with: crosswind login --user editor")
-    return state
 
 
 def down(as_json: JsonOption = False) -> None:
@@ -85,6 +84,8 @@ def down(as_json: JsonOption = False) -> None:
 
 def status(as_json: JsonOption = False) -> None:
     """Show each part of the embedded cloud. Exit status 2 when one of them is not well."""
+    with local_extra():
+        from crosswind.local.status import inspect
     parts = inspect(Home.default())
     well = bool(parts) and all(part.healthy for part in parts)
     if as_json:
@@ -116,6 +117,8 @@ def reset(
 
 def doctor(as_json: JsonOption = False) -> None:
     """Check what this machine lacks. Exit status 2 when something is missing that `up` needs."""
+    with local_extra():
+        from crosswind.local.doctor import examine
     findings = examine(Home.default())
     missing = [finding for finding in findings if finding.required and not finding.ok]
     if as_json:
@@ -131,6 +134,8 @@ def doctor(as_json: JsonOption = False) -> None:
 
 def print_cloud_logs(*, follow: bool, component: str | None = None, as_json: bool = False) -> None:
     """Print the logs of the embedded cloud's processes, or of one component."""
+    with local_extra():
+        from crosswind.local.logs import read_logs
     out = Console()
     for line in read_logs(Home.default(), component=component, follow=follow):
         if as_json:
@@ -139,7 +144,9 @@ def print_cloud_logs(*, follow: bool, component: str | None = None, as_json: boo
             show(out, f"{line.component}  {line.text}")
 
 
-def _cloud() -> EmbeddedCloud:
+def _cloud() -> "EmbeddedCloud":
+    with local_extra():
+        from crosswind.local.cloud import EmbeddedCloud, elapsed_reporter
     err = Console(stderr=True)
     return EmbeddedCloud(Home.default(), elapsed_reporter(lambda text: show(err, text)))
 

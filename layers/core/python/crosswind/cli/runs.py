@@ -137,7 +137,11 @@ def logs(
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run has ended.")] = False,
     component: Annotated[
-        str | None, typer.Option("--component", help="Of the embedded cloud's logs, only these.")
+        str | None,
+        typer.Option(
+            "--component",
+            help="Without a run: only these, such as emulator, gateway, pool, runner-1 or a function's name.",
+        ),
     ] = None,
     endpoint: EndpointOption = None,
     profile: ProfileOption = None,
@@ -147,6 +151,11 @@ def logs(
     if run is None:
         local.print_cloud_logs(follow=follow, component=component, as_json=as_json)
         return
+    if component is not None:
+        raise CliError(
+            "--component names a part of the embedded cloud, which a run's logs do not have",
+            hint="Leave RUN out for the embedded cloud's logs, or choose a shard with --shard.",
+        )
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
         print_logs(session, run, work_id=work_id_of(shard) if shard else None, follow=follow)
 

@@ -89,12 +89,18 @@ def _place(location: Sequence[str | int], document: Any, *, missing: bool) -> Pa
     path: list[str | int] = []
     here: Any = document
     for part in location:
-        if (isinstance(here, Mapping) and part in here) or (isinstance(part, int) and isinstance(here, list | tuple) and part < len(here)):
+        if _holds(here, part):
             here = here[part]
         elif not (missing and part == location[-1]):
             continue
         path.append(part)
     return tuple(path)
+
+
+def _holds(value: object, part: str | int) -> bool:
+    if isinstance(value, list | tuple):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, Mapping) and part in value
 
 
 def _words(detail: Any) -> tuple[str, str | None]:

@@ -177,10 +177,20 @@ class CasePage(WireModel):
     next_cursor: str | None = None
 
 
+class ArtifactKind(StrEnum):
+    """Why a file was kept."""
+
+    ARTIFACT = "artifact"  # the suite's `artifacts` name it
+    REPORT = "report"  # results were read from it
+
+
 class ArtifactView(WireModel):
     """An uploaded file with a link that lasts `expires_in_seconds`."""
 
-    path: str
+    path: str = Field(
+        description="Relative to the working directory; a report's starts with `reports/` and the number of the command's run."
+    )
+    kind: ArtifactKind = ArtifactKind.ARTIFACT
     work_id: str
     size: int
     content_type: str

@@ -37,6 +37,6 @@ class ExecutionStatusChanged(WireModel):
 
 
 class RecoverAnswer(WireModel):
-    """Output of recover_run: `nothing`, `started`, `closed`, or `ignored` for an execution of another kind."""
+    """Output of recover_run: `nothing`, `started`, `closing`, `closed`, or `ignored` for an execution of another kind."""
 
     recovery: str

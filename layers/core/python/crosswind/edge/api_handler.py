@@ -25,6 +25,7 @@ from crosswind.edge import telemetry
 from crosswind.kernel.errors import (
     FieldError,
     InvalidInputError,
+    NotFoundError,
     QueueFullError,
     RetryableError,
     TerminalError,
@@ -35,6 +36,7 @@ from crosswind.kernel.errors import (
 MAX_BODY_BYTES = MAX_SPEC_BYTES
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+MAX_PATH_CHARACTERS = 128  # of a run's id or a suite's name in the address; both are half as long at most
 _MAX_INTEGER_DIGITS = 15
 _SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -186,10 +188,13 @@ def _read_call(route: Route, event: Mapping[str, Any]) -> ApiCall:
     actor = authorizer.get("actor")
     if actor is None and not route.public:
         raise UnauthenticatedError("the call has no identity")
+    path = event.get("pathParameters") or {}
+    if any(len(value) > MAX_PATH_CHARACTERS for value in path.values()):
+        raise NotFoundError("there is nothing at this address")
     return ApiCall(
         route=route,
         who=Actor.model_validate_json(actor) if actor and not route.public else None,
-        path=event.get("pathParameters") or {},
+        path=path,
         query=_read_query(route.query, event),
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=_read_body(event),
@@ -228,7 +233,12 @@ def _parse_json(body: bytes) -> Any:
     if not body:
         raise MalformedRequestError("the body is empty; JSON was expected")
     try:
-        return json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
+        document = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could not be told or stored
+    except UnicodeEncodeError:
+        raise MalformedRequestError(
+            "the body holds half of a surrogate pair, which is no character"
+        ) from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         fault = FieldError("", f"{error.msg} at {where}", expected="JSON", line=error.lineno)
@@ -237,6 +247,7 @@ def _parse_json(body: bytes) -> Any:
         raise MalformedRequestError("the body is nested too deep") from None
     except ValueError as error:
         raise MalformedRequestError(f"the body is no JSON: {error}") from None
+    return document
 
 
 def _no_constant(name: str) -> None:

@@ -16,7 +16,7 @@ import httpx
 
 from crosswind.adapters.aws.deployment import Deployment
 from crosswind.bootstrap.deployment import deployment as build_deployment
-from crosswind.local import deploy, emulator, processes
+from crosswind.local import credentials, deploy, emulator, processes
 from crosswind.local.certificates import ensure_certificates
 from crosswind.local.home import Home, LocalError, LocalState, ProcessRef, source_root
 from crosswind.local.issuer import ensure_issuer
@@ -63,7 +63,9 @@ class EmbeddedCloud:
             state = self._ensure_gateway(state)
             state, restarted = self._ensure_emulator(state, tools)
             state, deployed = self._ensure_stacks(state, tools)
-            state, refilled = self._ensure_pool(state, tools, renew=deployed)
+            state, refilled = self._ensure_pool(
+                state, tools, renew=deployed or (restarted and state.iam_enforced)
+            )
             if restarted or deployed or refilled:
                 self.report("sweeping for runs that were in flight")
                 self._deployment(state).invoke(state.outputs["SweepFunctionName"])
@@ -194,6 +196,8 @@ class EmbeddedCloud:
             "CROSSWIND_TEST_PYTHON": str(tools.test_python),
             "PYTHONUNBUFFERED": "1",
         }
+        if state.iam_enforced:
+            environ[credentials.ROLE_ARN] = state.outputs["RunnerRoleArn"]
         ref = processes.start_detached(
             [sys.executable, "-m", "crosswind.local.pool", str(self.home.path), str(state.runners)],
             log=self.home.logs / f"{POOL}.log",

@@ -32,7 +32,10 @@ INTERVAL_SECONDS = 2.0
 CHILD_LIMIT_SECONDS = 30  # a child that a lock inherited from another thread holds up ends itself
 LOCK_WAIT_SECONDS = 0.5
 LARGE_VALUE_BYTES = 64 * 1024
+ENVIRONMENTS_PER_FUNCTION = max(2, os.cpu_count() or 1)
+_TURN_SECONDS = 0.005
 _BLOB = "__crosswind_blob__"
+_BATCHED = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
 
 ASGIApp = Callable[
     [dict[str, Any], Callable[..., Awaitable[Any]], Callable[..., Awaitable[Any]]], Awaitable[None]
@@ -253,15 +256,48 @@ def with_snapshots(server: ASGIApp, snapshots: Snapshots) -> ASGIApp:
     return application
 
 
+def check_batches_as_aws_does(actions: Any) -> None:
+    """Check a batch of SQS calls by the permission of the single call, for AWS knows no action of the batch's name."""
+    extract = actions.extract_iam_action
+    single = {f"sqs:{name}Batch": f"sqs:{name}" for name in _BATCHED}
+
+    def extract_iam_action(*args: Any, **options: Any) -> str | None:
+        action: str | None = extract(*args, **options)
+        return single.get(action, action) if action else None
+
+    actions.extract_iam_action = extract_iam_action
+
+
+def wait_for_environments(service: Any, *, limit: int) -> None:
+    """Let invocations of one function wait for a free environment once `limit` of them exist.
+
+    Each environment is a process, and MiniStack starts as many as there are concurrent invocations: a stage of a thousand
+    shards would start a hundred interpreters at once and starve everything else on a laptop.
+    """
+    acquire = service.acquire_worker
+
+    def acquire_in_turn(*args: Any, **options: Any) -> Any:
+        while True:
+            worker, how = acquire(*args, **{**options, "max_concurrency": limit})
+            if worker is not None:
+                return worker, how
+            time.sleep(_TURN_SECONDS)
+
+    service.acquire_worker = acquire_in_turn
+
+
 def main() -> None:
     """Serve until SIGTERM. The environment says where (see `crosswind.local.emulator`)."""
     state = Path(os.environ["STATE_DIR"])
     folder = SnapshotFolder(state)
     # MiniStack is only in the emulator's own environment, and reads its settings while it is imported.
     import ministack.app as application  # type: ignore[import-not-found]  # noqa: PLC0415
-    from ministack.core import persistence  # type: ignore[import-not-found]  # noqa: PLC0415
+    from ministack.core import iam_actions, persistence  # type: ignore[import-not-found]  # noqa: PLC0415
+    from ministack.services import lambda_svc  # type: ignore[import-not-found]  # noqa: PLC0415
 
     codec = build_codec(folder, persistence)
+    check_batches_as_aws_does(iam_actions)
+    wait_for_environments(lambda_svc, limit=ENVIRONMENTS_PER_FUNCTION)
     application.load_state = codec.load_state
     application.save_all = lambda services: write_snapshot(folder, services, codec)
     application.app = with_snapshots(application.app, Snapshots(folder, application, codec))

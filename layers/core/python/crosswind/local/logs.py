@@ -53,7 +53,9 @@ class FileTail:
 def components(home: Home) -> list[str]:
     """Everything whose log can be read: processes, and functions while the emulator runs."""
     deployment = _deployment(home)
-    return [path.stem for path in _files(home)] + (list(deployment.log_groups()) if deployment else [])
+    return [path.stem for path in _files(home)] + [
+        _short(group) for group in (deployment.log_groups() if deployment else ())
+    ]
 
 
 def read_logs(home: Home, *, component: str | None, follow: bool) -> Iterator[LogLine]:
@@ -63,11 +65,21 @@ def read_logs(home: Home, *, component: str | None, follow: bool) -> Iterator[Lo
         return _read_files([FileTail(path).from_end() for path in files], follow=follow)
     deployment = _deployment(home)
     groups = deployment.log_groups() if deployment else ()
-    matching = [name for name in groups if component is not None and component in name]
+    matching = [name for name in groups if component is not None and names_function(_short(name), component)]
     if deployment is None or not matching:
         known = ", ".join(components(home)) or "none yet"
         raise LocalError(f"there is no log of {component or 'the embedded cloud'}; there are: {known}")
     return _read_functions(deployment, matching, follow=follow, now=lambda: datetime.now(UTC))
+
+
+def names_function(function: str, component: str) -> bool:
+    """Whether people mean this function: by its module (`plan_run`), its construct (`PlanRun`) or its whole name."""
+    return component in function or component.replace("_", "").lower() in function.lower()
+
+
+def _short(group: str) -> str:
+    """`PlanRunLogs1234` of `…/crosswind-local-runs/PlanRunLogs1234`."""
+    return group.rsplit("/", 1)[-1]
 
 
 def _files(home: Home) -> list[Path]:
@@ -99,7 +111,7 @@ def _read_functions(
         started = now()
         for name in names:
             for text in deployment.log_lines(name, since=since):
-                yield LogLine(name, text)
+                yield LogLine(_short(name), text)
         if not follow:
             return
         since = started

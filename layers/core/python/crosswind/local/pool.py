@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from crosswind.bootstrap import stores
+from crosswind.local.credentials import trade_root_for_role
 from crosswind.local.home import Home
 from crosswind.settings import StoreSettings
 
@@ -117,6 +118,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
+    trade_root_for_role(os.environ)
     stores.queue_store(StoreSettings.from_env()).register_slots(count * SLOTS_PER_RUNNER)
     starter = RunnerStarter(home, dict(os.environ))
     supervise([Seat(number, starter) for number in range(1, count + 1)], stopping=lambda: bool(asked))

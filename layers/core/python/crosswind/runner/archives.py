@@ -70,12 +70,12 @@ class ArchiveCache:
         return kept
 
     def _download(self, store: ObjectStore, archive: ArchiveRef, part: Path) -> None:
-        size = store.size(archive.key)
-        if size is None:
+        stored = store.stat(archive.key)
+        if stored is None:
             raise InfrastructureFaultError("archive_missing", f"there is no archive {archive.key}")
-        if size > self._limits.packed_bytes:
+        if stored.size > self._limits.packed_bytes:
             raise ArchiveRefusedError(
-                f"the archive has {size} bytes; at most {self._limits.packed_bytes} are taken"
+                f"the archive has {stored.size} bytes; at most {self._limits.packed_bytes} are taken"
             )
         try:
             store.download(archive.key, part)

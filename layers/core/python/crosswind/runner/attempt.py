@@ -94,17 +94,33 @@ class Attempt:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove a folder that tests have used: also where they took their own rights away."""
+    """Remove a folder that tests have used: also where they took rights away or nested folders without end.
 
-    def unlock(_: object, path: str, __: object) -> None:
-        blocked = Path(path)
-        for locked in (blocked.parent, blocked):
-            if not locked.is_symlink() and locked.is_relative_to(folder) and locked.exists():
-                locked.chmod(stat.S_IRWXU)
-        if blocked.is_dir() and not blocked.is_symlink():
-            shutil.rmtree(blocked, ignore_errors=True)
-        else:
-            blocked.unlink(missing_ok=True)
-
+    What cannot be removed even so, such as a mount, stays and is logged: no attempt gets the same folder again.
+    """
+    with suppress(RecursionError):
+        shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder, onerror=unlock)
+        _remove_level_by_level(folder)
+    if folder.exists():
+        _log.warning("%s cannot be removed", folder)
+
+
+def _remove_level_by_level(top: Path) -> None:
+    """Bring the folders inside of each folder up to the top, then remove it: no path grows long, nothing recurses."""
+    names = (f"level-{number}" for number in count())
+    moved = True
+    while moved:
+        moved = False
+        for folder in [top, *_folders(top)]:
+            with suppress(OSError):
+                folder.chmod(stat.S_IRWXU)
+            inner = [] if folder == top else _folders(folder)
+            for path in inner:
+                moved |= _move(path, top, names)
+            for entry in _entries(folder):
+                if entry not in inner and not (folder == top and _is_folder(entry)):
+                    with suppress(OSError):
+                        entry.unlink()
+            with suppress(OSError):
+                folder.rmdir()

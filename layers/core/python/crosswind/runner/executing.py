@@ -10,7 +10,7 @@ from crosswind.contracts.work import FileRef, ShardOrder, ShardResult
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.runner.attempt import Attempt
 from crosswind.runner.sandbox import Exit
-from crosswind.runner.uploads import STALE, Chosen, Stamp, choose, stamps, upload_all
+from crosswind.runner.uploads import Chosen, Stamp, choose, stamps, upload_all
 from crosswind.runs.layout import artifact_key, report_key
 
 _MIB = 1024 * 1024
@@ -124,9 +124,8 @@ class ExecuteShard:
         runs.reports.append(
             upload_all(attempt.artifacts, files, key=lambda name: report_key(attempt.prefix, number, name))
         )
-        dropped = (*private.dropped, *given.dropped)
-        runs.dropped.extend(dropped)
-        runs.lost.extend(sentence for sentence in dropped if not sentence.endswith(STALE))
+        runs.dropped.extend((*private.dropped, *given.dropped))
+        runs.lost.extend((*private.lost, *given.lost))
 
 
 def _tell_end(attempt: Attempt, order: ShardOrder, end: Exit) -> None:

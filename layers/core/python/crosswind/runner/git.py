@@ -11,6 +11,7 @@ from crosswind.runner.logs import LogShipper
 from crosswind.runner.sandbox import Exit, Sandbox
 
 PROTOCOLS = frozenset({"https", "ssh"})
+LOCAL_PROTOCOLS = PROTOCOLS | {"file"}  # on one's own machine, as the rules for suites have it
 _FETCH_TRIES = 3
 _SAFE_REF = re.compile(r"^(?!-)(?!.*\.\.)[A-Za-z0-9_./@+=#-]{1,255}$")
 _NETWORK_TROUBLE = re.compile(
@@ -26,7 +27,7 @@ class SourceRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class GitFetch:
-    """Runs git in the sandbox. `protocols` may be widened by tests only."""
+    """Runs git in the sandbox. `protocols` are wider in stage `local`."""
 
     sandbox: Sandbox
     log: LogShipper

@@ -21,6 +21,7 @@ from crosswind.kernel.clock import SystemClock
 from crosswind.runner.agent import Agent, Leasing
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
 from crosswind.runner.environment import TestEnvironment
+from crosswind.runner.git import LOCAL_PROTOCOLS, PROTOCOLS
 from crosswind.runner.hardening import harden
 from crosswind.runner.places import UnsafeFolderError, attempts_folder, hold_folder
 from crosswind.runner.processes import end_leftovers
@@ -92,6 +93,7 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
             clock=clock,
             log_flush_seconds=settings.log_flush_seconds,
             test_uid=options.test_uid,
+            protocols=LOCAL_PROTOCOLS if settings.stage == "local" else PROTOCOLS,
         ),
         attempts_folder=attempts_folder(folder),
         tick_seconds=settings.log_flush_seconds,

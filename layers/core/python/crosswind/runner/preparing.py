@@ -93,7 +93,7 @@ class PrepareSource:
             )
         except (NotFoundError, TooLargeError, ValidationError):
             return None  # expired or from another version: prepare again
-        if found.errors or attempt.sources.size(found.archive.key) is None:
+        if found.errors or attempt.sources.stat(found.archive.key) is None:
             return None
         return found
 
@@ -124,6 +124,7 @@ class PrepareSource:
         return archive, tuple(f"{sentence}; {_COPIES}" for sentence in left_out[:1] if venv)
 
     def _store(self, attempt: Attempt, order: PrepareOrder, packed: Path) -> ArchiveRef:
+        """Uploaded even where it lies there already: it is about to be remembered, and its life begins anew."""
         digest = file_digest(packed)
         key = archive_key(order.team, digest)
         size = packed.stat().st_size
@@ -131,8 +132,7 @@ class PrepareSource:
             raise _PreparationFailedError(
                 f"The prepared working directory packs to {size} bytes; at most {attempt.limits.packed_bytes} can travel."
             )
-        if attempt.sources.size(key) != size:
-            attempt.sources.upload(packed, key, content_type="application/gzip")
+        attempt.sources.upload(packed, key, content_type="application/gzip")
         packed.unlink()
         return ArchiveRef(key=key, digest=digest, size=size)
 

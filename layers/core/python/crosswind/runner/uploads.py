@@ -53,13 +53,16 @@ class Chosen:
 
     files: dict[str, Path] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    """Those of the dropped that the attempt has made."""
 
     def drop(self, name: str, reason: str) -> None:
         """Tell of a file that is not uploaded; of the first ones by name."""
-        if len(self.dropped) < _NAMED_DROPS:
-            self.dropped.append(f"{name}: {reason}")
-        elif len(self.dropped) == _NAMED_DROPS:
-            self.dropped.append("and more")
+        for told in (self.dropped, self.lost) if reason != STALE else (self.dropped,):
+            if len(told) < _NAMED_DROPS:
+                told.append(f"{name}: {reason}")
+            elif len(told) == _NAMED_DROPS:
+                told.append("and more")
 
 
 class GuardedStore:
@@ -104,8 +107,8 @@ class GuardedStore:
     def open(self, key: str) -> BinaryIO:
         return self._store.open(key)
 
-    def size(self, key: str) -> int | None:
-        return self._patiently(lambda: self._store.size(key))
+    def stat(self, key: str) -> ObjectInfo | None:
+        return self._patiently(lambda: self._store.stat(key))
 
     def download(self, key: str, path: Path) -> None:
         self._patiently(lambda: self._store.download(key, path))
@@ -123,8 +126,8 @@ class GuardedStore:
 
 
 def stamps(root: Path, globs: Iterable[str]) -> dict[str, Stamp]:
-    """The files that the globs name now, to tell later which of them are old."""
-    return {name: stamp for name, path in choose(root, globs).files.items() if (stamp := _stamp(path))}
+    """Every file that the globs name now, however many, to tell later which of them are old."""
+    return {name: stamp for name, path in _matches(root, globs, Chosen()) if (stamp := _stamp(path))}
 
 
 def choose(
@@ -142,7 +145,11 @@ def choose(
     top = root.resolve()
     total = 0
     for name, path in sorted(dict(_matches(root, globs, chosen)).items()):
-        resolved = path.resolve()
+        try:
+            resolved = path.resolve()
+        except (OSError, RuntimeError):  # which of them depends on the version of Python
+            chosen.drop(name, "it is a link that leads to itself")
+            continue
         if not resolved.is_relative_to(top):
             chosen.drop(name, "it is a link that leads out of the working directory")
             continue

@@ -47,6 +47,16 @@ def substitute(text: str, values: Mapping[str, Mapping[str, Scalar]]) -> str:
     return _EXPRESSION.sub(value, text)
 
 
+def length(text: str, values: Mapping[str, Mapping[str, Scalar]]) -> int:
+    """How many characters `substitute` would give, without giving them."""
+    grown = len(text)
+    for match in _EXPRESSION.finditer(text):
+        reference = _REFERENCE.fullmatch(match[1])
+        if reference is not None:
+            grown += len(as_text(values[reference[1]][reference[2]])) - len(match[0])
+    return grown
+
+
 def as_text(value: Scalar) -> str:
     """A value as a text holds it: `true` and `false` as YAML writes them."""
     return str(value).lower() if isinstance(value, bool) else str(value)

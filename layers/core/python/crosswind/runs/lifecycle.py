@@ -12,6 +12,9 @@ from crosswind.runs.protocol import Closed
 GRACE = timedelta(minutes=10)
 """What a closed run may take to fold, judge and publish before it is closed from outside."""
 
+TIME_FOR_CLOSING = timedelta(minutes=30)
+"""What closing a run from outside may take, over many turns, before results that are still unread are left out."""
+
 _EXECUTION = re.compile(r"(run-[0-9a-z]{26})(-r\d+)?")
 
 
@@ -33,8 +36,16 @@ def closed(run: Run, now: datetime) -> Closed | None:
 
 def overdue(run: Run, now: datetime) -> bool:
     """Whether the run should have ended by now: its execution has had time enough to close it."""
-    ends = [deadline(run), *([run.cancel_requested_at] if run.cancel_requested_at else [])]
-    return now >= min(ends) + GRACE
+    return now >= _end(run) + GRACE
+
+
+def long_overdue(run: Run, now: datetime) -> bool:
+    """Whether closing it from outside has had time enough too: then it ends with what is known."""
+    return now >= _end(run) + GRACE + TIME_FOR_CLOSING
+
+
+def _end(run: Run) -> datetime:
+    return min([deadline(run), *([run.cancel_requested_at] if run.cancel_requested_at else [])])
 
 
 def with_failure(run: Run, failure: RunFailure) -> Run:

@@ -144,6 +144,10 @@ class WorkStore(Protocol):
         """Read consistently."""
         ...
 
+    def get_many(self, keys: Sequence[WorkKey]) -> tuple[Work, ...]:
+        """Those that exist, each once, in the order of their first key; each is read consistently."""
+        ...
+
     def save(self, before: Work | None, after: Work) -> Work:
         """Write `after` if the stored item is still `before` (by version; None: does not exist).
 
@@ -261,8 +265,8 @@ class ObjectStore(Protocol):
         """A stream of the object. The caller closes it. Raises NotFoundError."""
         ...
 
-    def size(self, key: str) -> int | None:
-        """Size in bytes; None when there is no such object."""
+    def stat(self, key: str) -> ObjectInfo | None:
+        """Its size and when it was last written; None when there is no such object."""
         ...
 
     def upload(self, path: Path, key: str, *, content_type: str) -> None:

@@ -24,13 +24,16 @@ from crosswind.contracts.work import (
     Ticket,
     WorkKind,
 )
+from crosswind.kernel import json
 from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.runs import layout
-from crosswind.runs.expressions import MATRIX, PARAMETERS, as_text, substitute
+from crosswind.runs.expressions import MATRIX, PARAMETERS, as_text, length, substitute
 from crosswind.runs.preparing import base_key
 from crosswind.runs.spec_rules import fits, safe_ref, same
 
 MAX_PREPARE_SECONDS = 3600
+MAX_PARAMETERS_BYTES = 64 * 1024  # of all values as JSON: they stand in the run's record, an item of 400 KB at most
+MAX_EXPANDED_CHARACTERS = 8 * 1024 * 1024  # of all jobs' texts: a matrix and long values multiply a small suite
 _MIB = {"Mi": 1, "Gi": 1024}
 _STAND_IN: dict[ParameterType, Scalar] = {
     ParameterType.STRING: "x",
@@ -76,6 +79,9 @@ def bind_parameters(suite: TestSuite, given: Mapping[str, Scalar]) -> dict[str, 
             faults.append(fault)
         elif value is not None:
             values[name] = value
+    if not faults and (size := len(json.canonical(values).encode())) > MAX_PARAMETERS_BYTES:
+        most = f"at most {MAX_PARAMETERS_BYTES} bytes"
+        faults.append(FieldError("parameters", f"have {size} bytes together, defaults included", most))
     if faults:
         raise InvalidInputError("the parameters do not fit the suite", faults)
     return values
@@ -94,11 +100,16 @@ def expand(suite: TestSuite, parameters: Mapping[str, Scalar]) -> tuple[Job, ...
     """Every job, in the order of the suite. Raises InvalidInputError when a value makes no usable text."""
     faults: list[FieldError] = []
     jobs = []
+    room = MAX_EXPANDED_CHARACTERS
     for s, stage in enumerate(suite.spec.stages):
         for t, test in enumerate(stage.tests):
             place = f"spec.stages[{s}].tests[{t}]"
             for combination in _combinations(test):
-                spec = _substituted(test, {PARAMETERS: parameters, MATRIX: combination})
+                values = {PARAMETERS: parameters, MATRIX: combination}
+                room -= sum(length(text, values) for text in _texts(test))
+                if room < 0:
+                    raise _too_much_text(place)
+                spec = _substituted(test, values)
                 jobs.append(Job(place, s, spec, _variant(combination)))
                 if spec.source.git and not safe_ref(spec.source.git.ref):
                     found = f"{spec.source.git.ref!r} is no name of a branch, tag or commit"
@@ -217,6 +228,8 @@ def _parameter_fault(name: str, parameter: Parameter, value: Scalar | None) -> F
         return FieldError(path, "is required and has no default", expected=parameter.type.value)
     if not fits(value, parameter.type):
         return FieldError(path, f"{value!r} is not of the parameter's type", expected=parameter.type.value)
+    if isinstance(value, str) and "\0" in value:
+        return FieldError(path, "holds a character that no command line may hold (NUL)")
     if parameter.enum and not any(same(value, choice) for choice in parameter.enum):
         choices = ", ".join(as_text(choice) for choice in parameter.enum)
         return FieldError(path, f"{value!r} is not allowed", expected=f"one of: {choices}")
@@ -231,6 +244,21 @@ def _combinations(test: TestSpec) -> Iterator[dict[str, Scalar]]:
 
 def _variant(combination: Mapping[str, Scalar]) -> str:
     return ",".join(f"{name}={as_text(value)}" for name, value in sorted(combination.items()))
+
+
+def _texts(test: TestSpec) -> Iterator[str]:
+    """All that each job of a test has for itself and that may be long."""
+    git = test.source.git
+    yield test.command or ""
+    yield from (*test.args, *test.setup, *test.reports, *test.artifacts, *(git.paths if git else ()))
+    for names in (test.env, test.secret_refs):
+        yield from (*names.keys(), *names.values())
+
+
+def _too_much_text(place: str) -> InvalidInputError:
+    expected = f"at most {MAX_EXPANDED_CHARACTERS} characters: a smaller matrix, or shorter texts and values"
+    fault = FieldError(place, "has more text than a run may, after matrix and parameters were put in", expected)
+    return InvalidInputError("the suite is too large once it is expanded", [fault])
 
 
 def _substituted(test: TestSpec, values: Mapping[str, Mapping[str, Scalar]]) -> TestSpec:

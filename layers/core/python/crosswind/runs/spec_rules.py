@@ -70,7 +70,8 @@ def same(one: Scalar, other: Scalar) -> bool:
 def _jobs(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for s, stage in enumerate(_list(spec.get("stages"))):
         for t, test in enumerate(_list(_mapping(stage).get("tests"))):
-            yield ("spec", "stages", s, "tests", t), _mapping(test)
+            if isinstance(test, Mapping):
+                yield ("spec", "stages", s, "tests", t), test
 
 
 def _names(spec: Mapping[str, Any], jobs: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:

@@ -14,7 +14,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from crosswind.kernel.errors import DependencyError
 
 _WELL = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"})
-_LOG_PREFIX = "/aws/lambda/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +79,21 @@ class Deployment:
         return sum(int(values.get(name, 0)) for name in names)
 
     def log_groups(self) -> tuple[str, ...]:
-        """Names of the functions that have logs."""
+        """Names of the log groups: each function and the state machine has one, named after it by its stack."""
         try:
-            pages = self.logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=_LOG_PREFIX)
-            return tuple(
-                sorted(
-                    group["logGroupName"].removeprefix(_LOG_PREFIX)
-                    for page in pages
-                    for group in page["logGroups"]
-                )
-            )
+            pages = self.logs.get_paginator("describe_log_groups").paginate()
+            return tuple(sorted(group["logGroupName"] for page in pages for group in page["logGroups"]))
         except (ClientError, BotoCoreError) as error:
             raise DependencyError(f"the log groups cannot be read: {error}") from error
 
-    def log_lines(self, function: str, *, since: datetime) -> Iterator[str]:
-        """A function's log messages from a moment on, oldest first."""
+    def log_lines(self, group: str, *, since: datetime) -> Iterator[str]:
+        """A log group's messages from a moment on, oldest first."""
         try:
             pages = self.logs.get_paginator("filter_log_events").paginate(
-                logGroupName=_LOG_PREFIX + function, startTime=int(since.timestamp() * 1000)
+                logGroupName=group, startTime=int(since.timestamp() * 1000)
             )
             for page in pages:
                 for event in page["events"]:
                     yield str(event["message"]).rstrip("\n")
         except (ClientError, BotoCoreError) as error:
-            raise DependencyError(f"the log of {function} cannot be read: {error}") from error
+            raise DependencyError(f"the log {group} cannot be read: {error}") from error

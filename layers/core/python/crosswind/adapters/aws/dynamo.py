@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_KEYS_AT_ONCE = 100  # what BatchGetItem takes
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.02  # doubled before each further attempt
 _CONDITION_FAILED = "ConditionalCheckFailed"
@@ -57,6 +58,27 @@ class Dynamo:
         """Read one item consistently."""
         with aws_errors("dynamodb"):
             return self._client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+
+    def get_many(self, table: str, keys: Sequence[Key]) -> Iterator[Item]:
+        """Read items consistently, in no order; keys differ. What the service leaves over is asked for again.
+
+        Raises ThrottledError when it gives nothing several times in a row.
+        """
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            left: Any = list(keys[start : start + _KEYS_AT_ONCE])
+            fruitless = 0
+            while left:
+                if fruitless == _ATTEMPTS:
+                    raise ThrottledError("dynamodb: a batch of items is not given")
+                self._wait(fruitless)
+                with aws_errors("dynamodb"):
+                    answer: Any = self._client.batch_get_item(
+                        RequestItems={table: {"Keys": left, "ConsistentRead": True}}
+                    )
+                items = answer["Responses"].get(table, [])
+                yield from items
+                fruitless = 0 if items else fruitless + 1
+                left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
 
     def put(self, table: str, item: Item, **condition: Any) -> Item | None:
         """Write an item and return the one it replaced. Raises ConditionFailedError."""
@@ -108,9 +130,7 @@ class Dynamo:
 
     def _insist(self, call: Callable[[], T]) -> T:
         for attempt in range(_ATTEMPTS):
-            if attempt:
-                longest = _FIRST_PAUSE * 2.0**attempt
-                self._pause(random.uniform(longest / 2, longest))  # noqa: S311  # jitter, no secret
+            self._wait(attempt)
             with aws_errors("dynamodb"):
                 try:
                     return call()
@@ -118,6 +138,11 @@ class Dynamo:
                     if not _is_conflict(error):
                         raise
         raise ThrottledError("dynamodb: this item is contended by other transactions")
+
+    def _wait(self, attempt: int) -> None:
+        if attempt:
+            longest = _FIRST_PAUSE * 2.0**attempt
+            self._pause(random.uniform(longest / 2, longest))  # noqa: S311  # jitter, no secret
 
 
 def _is_conflict(error: ClientError) -> bool:

@@ -68,12 +68,13 @@ class S3ObjectStore:
             body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
         return io.BufferedReader(_Stream(body))
 
-    def size(self, key: str) -> int | None:
+    def stat(self, key: str) -> ObjectInfo | None:
         try:
             with _object_errors(key):
-                return self.client.head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+                head = self.client.head_object(Bucket=self.bucket, Key=key)
         except NotFoundError:
             return None
+        return ObjectInfo(key, size=head["ContentLength"], modified_at=head["LastModified"].astimezone(UTC))
 
     def upload(self, path: Path, key: str, *, content_type: str) -> None:
         with _object_errors(key), _transfer(self.client) as transfer:

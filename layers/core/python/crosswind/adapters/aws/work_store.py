@@ -28,6 +28,11 @@ class DynamoWorkStore:
         item = self.dynamo.get(self.runs_table, work_key(key))
         return None if item is None else read_work(item)
 
+    def get_many(self, keys: Sequence[WorkKey]) -> tuple[Work, ...]:
+        items = self.dynamo.get_many(self.runs_table, [work_key(key) for key in dict.fromkeys(keys)])
+        found = {work.key: work for work in map(read_work, items)}
+        return tuple(found[key] for key in dict.fromkeys(keys) if key in found)
+
     def save(self, before: Work | None, after: Work) -> Work:
         saved = _next(before, after)
         item = work_item(saved, retention=self.retention)

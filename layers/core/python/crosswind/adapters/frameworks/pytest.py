@@ -15,6 +15,7 @@ from crosswind.adapters.frameworks.base import (
     Invocation,
     Launch,
     finished,
+    read_left,
     shell,
 )
 
@@ -77,10 +78,11 @@ class PytestAdapter:
         """The tests that failed; everything when the process ended before it could write its report."""
         if not _report(folder).is_file():
             return None
+        chosen = None if selection is None else frozenset(selection)
         failed = [
             test_id
             for test_id, outcome in finished(_events(folder)).items()
-            if outcome in {"failed", "error"} and (selection is None or test_id in set(selection))
+            if outcome in {"failed", "error"} and (chosen is None or test_id in chosen)
         ]
         return tuple(failed) or None
 
@@ -115,9 +117,10 @@ def _events(folder: Path) -> Path:
 
 
 def _read_json(path: Path, limit: int) -> object:
+    data = read_left(path, limit=limit + 1)
+    if data is None or len(data) > limit:
+        return None
     try:
-        if path.stat().st_size > limit:
-            return None
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return json.loads(data)
+    except (ValueError, RecursionError):
         return None

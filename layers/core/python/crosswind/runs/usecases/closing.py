@@ -15,12 +15,13 @@ from crosswind.runs import layout, protocol
 from crosswind.runs.evidence import RED
 from crosswind.runs.folding import Folded, ShardRecords, StageNotRun, fold_run, stage_not_run
 from crosswind.runs.judging import Evidence, judge
-from crosswind.runs.model import Case, Run, RunFailure, ShardSummary, Verdict, Work, WorkKey
+from crosswind.runs.model import Run, RunFailure, ShardSummary, Verdict, Work, WorkKey
 from crosswind.runs.ports import EventBus, ObjectStore, RunStore, WorkStore
 from crosswind.runs.protocol import Transition
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.changing import ChangeWork
 from crosswind.runs.usecases.planning import next_stage
+from crosswind.runs.usecases.reading_ahead import CasesAhead, reading_ahead
 
 PAGE_ROWS = 500
 NAMES_IN_A_REASON = 3
@@ -115,29 +116,30 @@ class FoldRun:
         return FoldRunAnswer(tests=len(folded.cases), pages=pages)
 
     def _fold(self, run: Run, plan: Plan) -> Folded:
-        records = {work.key.work_id: self._records(work) for work in self.works.of_run(run.run_id)}
-        return fold_run(
-            plan,
-            records,
-            team=run.team,
-            suite=run.suite,
-            stopped=run.cancel_requested_at is not None,
-        )
+        works = {work.key.work_id: work for work in self.works.of_run(run.run_id)}
+        planned = [works.get(shard.work_id) for stage in plan.stages for shard in stage.shards]
+        summaries = [work.summary for work in planned if work and work.summary]
+        keys = [summary.cases_key for summary in summaries if summary.cases_key]
+        with reading_ahead(self.artifacts, keys) as ahead:
+            return fold_run(
+                plan,
+                {work_id: self._records(work, ahead) for work_id, work in works.items()},
+                team=run.team,
+                suite=run.suite,
+                stopped=run.cancel_requested_at is not None,
+            )
 
-    def _records(self, work: Work) -> ShardRecords:
+    def _records(self, work: Work, ahead: CasesAhead) -> ShardRecords:
+        """Its cases are unpacked only when folding comes to it, so that those of one shard are held at a time."""
         summary, commit = work.summary, work.commit
         return ShardRecords(
             work_id=work.key.work_id,
             outcome=commit.outcome if commit else None,
             reason=commit.reason if commit else None,
             ingested=summary is not None,
-            cases=self._cases(summary.cases_key) if summary and summary.cases_key else (),
+            cases=ahead.cases(summary.cases_key) if summary and summary.cases_key else (),
             faults=summary.faults if summary else (),
         )
-
-    def _cases(self, key: str) -> Iterator[Case]:
-        """Opened only when folding comes to it, so that one shard's cases are read at a time."""
-        yield from documents.read_cases(self.artifacts, key)
 
 
 def _judging(run: Run) -> Run:

@@ -4,7 +4,7 @@ import gzip
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
 
@@ -65,9 +65,9 @@ def read_index(store: ObjectStore, run_id: str) -> ResultsIndex | None:
         return None
 
 
-def read_discovery(store: ObjectStore, key: str) -> Discovery:
+def read_discovery(store: ObjectStore, key: str, *, limit_bytes: int = DOCUMENT_BYTES) -> Discovery:
     """What a preparation found."""
-    return read(store, key, Discovery)
+    return read(store, key, Discovery, limit_bytes=limit_bytes)
 
 
 def read_result(store: ObjectStore, prefix: str) -> ShardResult:
@@ -100,7 +100,13 @@ def write_cases(store: ObjectStore, key: str, cases: Iterable[Case]) -> None:
 
 def read_cases(store: ObjectStore, key: str) -> Iterator[Case]:
     """Read what `write_cases` wrote, line by line."""
-    with closing(store.open(key)) as stream, gzip.GzipFile(fileobj=stream, mode="rb") as packed:
+    with closing(store.open(key)) as stream:
+        yield from unpack_cases(stream)
+
+
+def unpack_cases(stream: BinaryIO) -> Iterator[Case]:
+    """Cases from the bytes that `write_cases` wrote, line by line."""
+    with gzip.GzipFile(fileobj=stream, mode="rb") as packed:
         for line in packed:
             yield case_of(CaseView.model_validate_json(line))
 

@@ -9,7 +9,15 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from crosswind.contracts.actors import Actor
-from crosswind.contracts.requests import ArtifactPage, ArtifactView, CasePage, CaseStatus, CaseView, LogChunk
+from crosswind.contracts.requests import (
+    ArtifactKind,
+    ArtifactPage,
+    ArtifactView,
+    CasePage,
+    CaseStatus,
+    CaseView,
+    LogChunk,
+)
 from crosswind.contracts.resolved import ResultsIndex
 from crosswind.contracts.work import FileRef, WorkOutcome
 from crosswind.kernel.errors import InvalidInputError, NotFoundError
@@ -89,7 +97,7 @@ def _row(cursor: str | None) -> int:
 
 @dataclass(frozen=True)
 class ListArtifacts:
-    """Uploaded files of committed shards, with links that last a quarter of an hour."""
+    """Uploaded files of committed shards, artifacts and then reports, with links that last a quarter of an hour."""
 
     find: FindRun
     works: WorkStore
@@ -112,10 +120,10 @@ class ListArtifacts:
             if reads >= _RESULTS_PER_PAGE:
                 return ArtifactPage(items=tuple(items), next_cursor=f"{work.key.work_id}:0")
             reads += 1
-            for index, file in list(enumerate(self._files(work)))[skip:]:
+            for index, (kind, file) in list(enumerate(self._files(work)))[skip:]:
                 if len(items) >= limit:
                     return ArtifactPage(items=tuple(items), next_cursor=f"{work.key.work_id}:{index}")
-                items.append(self._view(work, file))
+                items.append(self._view(work, kind, file))
         return ArtifactPage(items=tuple(items))
 
     def _committed(self, run_id: str, work_id: str | None) -> Iterator[Work]:
@@ -125,16 +133,25 @@ class ListArtifacts:
             if wanted and commit and commit.outcome is WorkOutcome.COMPLETED and commit.prefix:
                 yield work
 
-    def _files(self, work: Work) -> list[FileRef]:
-        """Its artifacts; a name that leads elsewhere, or a key outside of the attempt, is left out."""
+    def _files(self, work: Work) -> list[tuple[ArtifactKind, FileRef]]:
+        """Its files; a name that leads elsewhere, or a key outside of the attempt, is left out."""
         prefix = (work.commit.prefix if work.commit else None) or ""
         try:
             result = documents.read_result(self.artifacts, prefix)
         except NotFoundError:
             return []
-        return [file for file in result.artifacts if safe_path(file.path) and file.key.startswith(prefix)]
+        reports = (
+            file.model_copy(update={"path": layout.report_key("", run, file.path)})
+            for run, files in enumerate(result.reports, start=1)
+            for file in files
+        )
+        found = [
+            *((ArtifactKind.ARTIFACT, file) for file in result.artifacts),
+            *((ArtifactKind.REPORT, file) for file in reports),
+        ]
+        return [each for each in found if safe_path(each[1].path) and each[1].key.startswith(prefix)]
 
-    def _view(self, work: Work, file: FileRef) -> ArtifactView:
+    def _view(self, work: Work, kind: ArtifactKind, file: FileRef) -> ArtifactView:
         url = self.artifacts.presign_get(
             file.key,
             content_type=file.content_type,
@@ -143,6 +160,7 @@ class ListArtifacts:
         )
         return ArtifactView(
             path=file.path,
+            kind=kind,
             work_id=work.key.work_id,
             size=file.size,
             content_type=file.content_type,

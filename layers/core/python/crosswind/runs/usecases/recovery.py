@@ -1,11 +1,12 @@
 """Bringing back runs whose execution ended before they were finished. Executions are disposable, commits are the truth."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
+from typing import Protocol
 
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.tasks import RunExecutionInput
@@ -18,9 +19,6 @@ from crosswind.runs.model import MAX_RECOVERIES, Run, RunFailure
 from crosswind.runs.ports import EventBus, Executions, ExecutionStatus, ObjectStore, Queues, RunStore
 from crosswind.runs.protocol import Closed
 from crosswind.runs.usecases.cancelling import EndWork
-
-CloseRun = Callable[[str], None]
-"""Fold, judge and publish a run here and now, without an execution. Safe to repeat."""
 
 UNWATCHED_AFTER = timedelta(seconds=60)
 CHECKS_PER_SWEEP = 50  # DescribeExecution allows some ten a second
@@ -36,7 +34,16 @@ class Recovery(StrEnum):
 
     NOTHING = "nothing"  # it is finished, or its execution runs
     STARTED = "started"  # an execution was started
+    CLOSING = "closing"  # the run is being closed without one: call again
     CLOSED = "closed"  # the run was closed without one
+
+
+class CloseRun(Protocol):
+    """Ingest, fold, judge and publish a run here and now, without an execution. Safe to repeat."""
+
+    def __call__(self, run_id: str, *, at_last: bool) -> bool:
+        """Whether it is finished; `at_last` finishes it with what is known."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,8 @@ class RecoverRun:
         )
         if run.cancel_requested_at is None:
             retry_conflicts(lambda: self._record_failure(run.run_id, why, now), pause=self.pause)
-        self.close_run(run.run_id)
+        if not self.close_run(run.run_id, at_last=lifecycle.long_overdue(run, now)):
+            return Recovery.CLOSING
         _log.error("run %s was closed without an execution: %s", run.run_id, why)
         return Recovery.CLOSED
 

@@ -152,10 +152,9 @@ class RunScheduler:
                 heads[priority] = self.queue.heads(priority, limit=looks[priority])
 
     def _pairs(self, entries: Sequence[QueueEntry]) -> Iterator[tuple[Work, Transition]]:
-        for entry in entries:
-            before = self.works.get(entry.key)
-            after = protocol.admit(before, now=self.clock.now()) if before else None
-            if before and after:
+        for before in self.works.get_many([entry.key for entry in entries]):
+            after = protocol.admit(before, now=self.clock.now())
+            if after:
                 yield before, after
 
 

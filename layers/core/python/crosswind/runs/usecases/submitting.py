@@ -12,7 +12,14 @@ from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import GitSource, PrepareOrder
 from crosswind.kernel import json
 from crosswind.kernel.clock import Clock
-from crosswind.kernel.errors import FieldError, InvalidInputError, QueueFullError, RetryableError
+from crosswind.kernel.errors import (
+    FieldError,
+    InvalidInputError,
+    NotFoundError,
+    QueueFullError,
+    RetryableError,
+    TooLargeError,
+)
 from crosswind.kernel.ids import Ids
 from crosswind.runs import layout, resolving
 from crosswind.runs.model import WATCH_INTERVAL, Run
@@ -35,6 +42,7 @@ from crosswind.runs.usecases import documents
 RETRY_AFTER_SECONDS = 30
 MAX_KEY_CHARACTERS = 255
 _COMMIT_CHARACTERS = 40
+_LARGEST_DISCOVERY = 16 * 1024 * 1024  # some 100,000 test ids; an API call has 29 s
 _log = logging.getLogger(__name__)
 
 
@@ -167,7 +175,10 @@ class SubmitRun:
         ]
 
     def _size(self, team: str, digest: str | None) -> int | None:
-        return 0 if digest is None else self.sources.size(layout.archive_key(team, digest))
+        if digest is None:
+            return 0
+        stored = self.sources.stat(layout.archive_key(team, digest))
+        return stored.size if stored else None
 
     def _earlier(self, order: PrepareOrder) -> str | None:
         """What an equal preparation left. A Git ref has to be a whole commit: what a branch means now, only git knows."""
@@ -176,7 +187,19 @@ class SubmitRun:
             commit = order.source.ref
             if len(commit) != _COMMIT_CHARACTERS or not set(commit) <= set("0123456789abcdef"):
                 return None
-        return self.runs.preparation(final_key(order, commit=commit))
+        key = self.runs.preparation(final_key(order, commit=commit))
+        return key if key is not None and self._is_whole(key) else None
+
+    def _is_whole(self, discovery_key: str) -> bool:
+        """Whether what was remembered is still there: its record may outlive the objects that it names.
+
+        A Discovery too large to read here is left to the runner, which looks for an earlier one too.
+        """
+        try:
+            found = documents.read_discovery(self.artifacts, discovery_key, limit_bytes=_LARGEST_DISCOVERY)
+        except (NotFoundError, InvalidInputError, TooLargeError):
+            return False
+        return self.sources.stat(found.archive.key) is not None
 
     def _start(self, run: Run, execution: RunExecutionInput) -> None:
         try:

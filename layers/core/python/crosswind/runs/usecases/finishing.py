@@ -1,0 +1,61 @@
+"""Closing a run in a worker, without an execution: what its state machine would have done from here on."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+from crosswind.contracts.work import WorkKind, WorkOutcome
+from crosswind.kernel.clock import Clock
+from crosswind.kernel.errors import CrosswindError
+from crosswind.runs.model import Work
+from crosswind.runs.ports import WorkStore
+from crosswind.runs.usecases.closing import FoldRun, JudgeRun, PublishRun
+from crosswind.runs.usecases.ingesting import IngestShard
+
+TIME_FOR_INGESTING = timedelta(seconds=30)  # of a worker's two minutes; the next turn goes on
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FinishRun:
+    """Ingest what was committed and never read, so that no result is lost; then fold, judge and publish."""
+
+    works: WorkStore
+    ingest: IngestShard
+    fold: FoldRun
+    judge: JudgeRun
+    publish: PublishRun
+    clock: Clock
+
+    def __call__(self, run_id: str, *, at_last: bool) -> bool:
+        """Whether the run is finished now. Safe to repeat; every shard that was read stays read.
+
+        False: there was not time enough to read all; call again. With `at_last` the run is finished all the same, and
+        what is still unread is a fault of it.
+        """
+        if not self._ingest(run_id) and not at_last:
+            return False
+        self.fold(run_id)
+        self.judge(run_id)
+        self.publish(run_id)
+        return True
+
+    def _ingest(self, run_id: str) -> bool:
+        """Whether all were tried. A shard that cannot be read is left to folding, which says so."""
+        until = self.clock.now() + TIME_FOR_INGESTING
+        for work in self.works.of_run(run_id):
+            if not _is_unread(work):
+                continue
+            if self.clock.now() >= until:
+                return False
+            try:
+                self.ingest(run_id, work.key.work_id)
+            except CrosswindError:
+                _log.exception("%s of %s was not ingested", work.key.work_id, run_id)
+        return True
+
+
+def _is_unread(work: Work) -> bool:
+    completed = work.commit is not None and work.commit.outcome is WorkOutcome.COMPLETED
+    return work.kind is WorkKind.SHARD and completed and work.summary is None

@@ -1,0 +1,103 @@
+"""A run that a worker closes, without an execution, loses no committed result."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.runs import lifecycle
+from crosswind.runs.model import MAX_RECOVERIES
+from crosswind.runs.ports import ExecutionStatus
+from crosswind.runs.usecases.cancelling import EndWork
+from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
+from crosswind.runs.usecases.finishing import TIME_FOR_INGESTING, FinishRun
+from crosswind.runs.usecases.recovery import RecoverRun, Recovery
+from tests.fakes import MemoryExecutions, MemoryQueues, SettableClock
+from tests.unit.runs.test_results_flow import RUN, World, junit, no_pause, started
+
+
+class SlowClock(SettableClock):
+    """Every look at it takes as long as a call may ingest."""
+
+    def now(self) -> datetime:
+        return self.advance(TIME_FOR_INGESTING)
+
+
+@pytest.fixture
+def world() -> World:
+    return started(World(), "a", "b", "c")
+
+
+def finishing(world: World, clock: SettableClock | None = None) -> FinishRun:
+    return FinishRun(
+        works=world.works,
+        ingest=world.ingest,
+        fold=world.fold,
+        judge=world.judge,
+        publish=world.publish,
+        clock=clock or world.clock,
+    )
+
+
+def recovering(world: World, clock: SettableClock | None = None) -> RecoverRun:
+    change = ChangeWork(
+        works=world.works, perform=PerformEffects(queues=MemoryQueues(), tokens=world.tokens), pause=no_pause
+    )
+    executions = MemoryExecutions()
+    executions.end(f"{RUN}-r{MAX_RECOVERIES}", ExecutionStatus.ENDED)
+    run = world.runs.get(RUN)
+    world.runs.save(replace(run, execution=f"{RUN}-r{MAX_RECOVERIES}", recoveries=MAX_RECOVERIES))
+    return RecoverRun(
+        runs=world.runs,
+        executions=executions,
+        artifacts=world.artifacts,
+        end_work=EndWork(world.works, change, world.clock),
+        close_run=finishing(world, clock),
+        clock=world.clock,
+        pause=no_pause,
+    )
+
+
+def test_committed_shards_that_were_never_read_are_read_before_the_run_is_closed(world: World) -> None:
+    world.run_shard(0, junit("a"))
+    world.ingest_all()
+    world.run_shard(1, junit("b!", "c"), exit_code=1)
+    assert recovering(world)(RUN) is Recovery.CLOSED
+    run = world.runs.get(RUN)
+    assert run.state is RunState.FINISHED
+    assert run.case_counts == {"passed": 2, "failed": 1}
+    assert [case.name for case in world.runs.failures(RUN)] == ["t.py::b"]
+
+
+def test_where_time_runs_out_the_next_turn_goes_on(world: World) -> None:
+    world.run_shard(0, junit("a"))
+    world.run_shard(1, junit("b", "c"))
+    assert recovering(world, SlowClock())(RUN) is Recovery.CLOSING
+    assert world.runs.get(RUN).state is not RunState.FINISHED
+    assert recovering(world)(RUN) is Recovery.CLOSED
+    assert world.runs.get(RUN).case_counts == {"passed": 3}
+
+
+def test_a_run_long_overdue_is_closed_with_what_is_known_and_is_not_green(world: World) -> None:
+    world.run_shard(0, junit("a"))
+    world.run_shard(1, junit("b", "c"))
+    run = world.runs.get(RUN)
+    world.clock.set(
+        lifecycle.deadline(run) + lifecycle.GRACE + lifecycle.TIME_FOR_CLOSING - timedelta(seconds=1)
+    )
+    recover = recovering(world, SlowClock())
+    assert recover(RUN) is Recovery.CLOSING
+    world.clock.advance(1)
+    assert recover(RUN) is Recovery.CLOSED
+    verdict = world.runs.get(RUN).verdict
+    assert verdict is not None
+    assert verdict.kind is VerdictKind.ERROR
+
+
+def test_a_shard_that_cannot_be_read_does_not_keep_the_run_open(world: World) -> None:
+    world.run_shard(0, junit("a"))
+    work = world.run_shard(1, junit("b", "c"))
+    del world.artifacts.objects[work.order.key]
+    assert finishing(world)(RUN, at_last=False)
+    assert world.runs.get(RUN).state is RunState.FINISHED
