@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from crosswind.contracts.requests import RunState, VerdictKind
-from crosswind.runs import lifecycle
+from crosswind.runs import layout, lifecycle
 from crosswind.runs.model import MAX_RECOVERIES
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.usecases.cancelling import EndWork
@@ -36,6 +36,7 @@ def finishing(world: World, clock: SettableClock | None = None) -> FinishRun:
         fold=world.fold,
         judge=world.judge,
         publish=world.publish,
+        record_failure=world.record,
         clock=clock or world.clock,
     )
 
@@ -101,3 +102,45 @@ def test_a_shard_that_cannot_be_read_does_not_keep_the_run_open(world: World) ->
     del world.artifacts.objects[work.order.key]
     assert finishing(world)(RUN, at_last=False)
     assert world.runs.get(RUN).state is RunState.FINISHED
+
+
+@pytest.mark.parametrize("gone", ["spec", "cases"])
+def test_a_run_whose_objects_expired_is_closed_as_an_error_and_not_left_open(world: World, gone: str) -> None:
+    world.run_shard(0, junit("a"))
+    work = world.run_shard(1, junit("b", "c"))
+    world.ingest_all()
+    prefix = work.commit.prefix if work.commit else None
+    key = world.runs.get(RUN).spec_key if gone == "spec" else layout.cases_key(prefix or "")
+    del world.artifacts.objects[key]
+    assert recovering(world)(RUN) is Recovery.CLOSED
+    run = world.runs.get(RUN)
+    assert run.state is RunState.FINISHED
+    assert run.verdict is not None
+    assert run.verdict.kind is VerdictKind.ERROR
+
+
+def test_results_that_cannot_be_put_together_are_never_green(world: World) -> None:
+    world.run_shard(0, junit("a"))
+    work = world.run_shard(1, junit("b", "c"))
+    world.ingest_all()
+    world.fold(RUN)
+    del world.artifacts.objects[layout.cases_key((work.commit.prefix if work.commit else None) or "")]
+    assert finishing(world)(RUN, at_last=False)
+    verdict = world.runs.get(RUN).verdict
+    assert verdict is not None
+    assert verdict.kind is VerdictKind.ERROR
+    assert "FoldResults gave up: NotFoundError" in verdict.reason
+
+
+def test_only_at_last_does_an_unforeseen_fault_of_folding_end_the_run(world: World) -> None:
+    world.run_shard(0, junit("a"))
+    work = world.run_shard(1, junit("b", "c"))
+    world.ingest_all()
+    key = layout.cases_key((work.commit.prefix if work.commit else None) or "")
+    world.artifacts.put(key, b"no gzip")
+    with pytest.raises(OSError, match="gzip"):
+        finishing(world)(RUN, at_last=False)
+    assert finishing(world)(RUN, at_last=True)
+    verdict = world.runs.get(RUN).verdict
+    assert verdict is not None
+    assert verdict.kind is VerdictKind.ERROR

@@ -180,6 +180,35 @@ def test_reports_are_listed_behind_the_artifacts_apart_for_each_run_of_the_comma
     assert runs[1].key in page.items[2].url
 
 
+def test_a_result_that_cannot_be_read_hides_no_other_shards_files() -> None:
+    world = World(done(0), done(1))
+    world.artifacts.put(layout.result_key(PREFIX), b'{"exitCode": "many"}')
+    prefix = PREFIX.replace("00000", "00001")
+    result = ShardResult(
+        exit_code=0,
+        started_at=to_iso(START),
+        finished_at=to_iso(START),
+        reports=(),
+        artifacts=(FileRef(path="a.txt", key=layout.artifact_key(prefix, "a.txt"), size=1),),
+    )
+    documents.write(world.artifacts, layout.result_key(prefix), result)
+    page = world.files(world.run_id, work_id=None, limit=10, cursor=None, actor=VIEWER)
+    assert [(each.work_id, each.path) for each in page.items] == [("shard-00001", "a.txt")]
+
+
+def test_a_log_of_very_many_small_chunks_is_read_in_several_answers() -> None:
+    world = World(done())
+    lines = [f"{number:04d}\n" for number in range(600)]
+    for number, line in enumerate(lines):
+        world.artifacts.put(layout.log_chunk_key(PREFIX, 5 * number), line.encode())
+    text, offset, complete, answers = "", 0, False, 0
+    while not complete:
+        chunk = world.logs(world.run_id, work_id="shard-00000", offset=offset, actor=VIEWER)
+        text, offset, complete, answers = text + chunk.text, chunk.next_offset, chunk.complete, answers + 1
+    assert text == "".join(lines)
+    assert answers == 3
+
+
 def test_logs_go_on_where_they_were_left_and_never_split_a_character() -> None:
     world = World(done())
     text = "grüße €\n" * 3

@@ -117,6 +117,7 @@ def _finish_run() -> "FinishRun":
         fold=tasks.fold_run(),
         judge=tasks.judge_run(),
         publish=tasks.publish_run(),
+        record_failure=tasks.record_failure(),
         clock=SystemClock(),
     )
 

@@ -1,10 +1,15 @@
 """What one attempt at a piece of work has at hand, while it lasts."""
 
+import logging
+import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 from crosswind.adapters.frameworks.base import EventTail
@@ -14,6 +19,8 @@ from crosswind.runner.logs import LogShipper
 from crosswind.runner.sandbox import Exit, Sandbox
 from crosswind.runs.model import Progress
 from crosswind.runs.ports import ObjectStore
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -107,20 +114,40 @@ def remove_tree(folder: Path) -> None:
 
 
 def _remove_level_by_level(top: Path) -> None:
-    """Bring the folders inside of each folder up to the top, then remove it: no path grows long, nothing recurses."""
-    names = (f"level-{number}" for number in count())
-    moved = True
-    while moved:
-        moved = False
-        for folder in [top, *_folders(top)]:
-            with suppress(OSError):
-                folder.chmod(stat.S_IRWXU)
-            inner = [] if folder == top else _folders(folder)
-            for path in inner:
-                moved |= _move(path, top, names)
-            for entry in _entries(folder):
-                if entry not in inner and not (folder == top and _is_folder(entry)):
-                    with suppress(OSError):
-                        entry.unlink()
-            with suppress(OSError):
-                folder.rmdir()
+    """Bring what lies inside the top's folders up to the top, again and again: no path grows long, nothing recurses."""
+    mark = secrets.token_hex(8)
+    names = (top / f"{mark}-{number}" for number in count())
+    going_on = True
+    while going_on:
+        going_on = any([_take_apart(entry, names) for entry in _entries(top)])
+    with suppress(OSError):
+        top.rmdir()
+
+
+def _take_apart(path: Path, names: Iterator[Path]) -> bool:
+    """Remove a file, or a folder after its inner folders got new names elsewhere. Returns whether anything has changed."""
+    changed = False
+    if path.is_symlink() or not path.is_dir():
+        return _done(path.unlink)
+    for entry in _entries(path):
+        if entry.is_dir() and not entry.is_symlink():
+            changed |= _done(partial(entry.chmod, stat.S_IRWXU)) and _done(partial(entry.rename, next(names)))
+        else:
+            changed |= _done(entry.unlink)
+    return _done(path.rmdir) or changed
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        folder.chmod(stat.S_IRWXU)
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _done(action: Callable[[], object]) -> bool:
+    try:
+        action()
+    except OSError:
+        return False
+    return True

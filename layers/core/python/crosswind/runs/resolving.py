@@ -32,8 +32,8 @@ from crosswind.runs.preparing import base_key
 from crosswind.runs.spec_rules import fits, safe_ref, same
 
 MAX_PREPARE_SECONDS = 3600
-MAX_PARAMETERS_BYTES = 64 * 1024  # of all values as JSON: they stand in the run's record, an item of 400 KB at most
-MAX_EXPANDED_CHARACTERS = 8 * 1024 * 1024  # of all jobs' texts: a matrix and long values multiply a small suite
+MAX_PARAMETERS_BYTES = 64 * 1024  # as JSON: they stand in the run's record, which is one item of 400 KB
+MAX_EXPANDED_CHARACTERS = 8 * 1024 * 1024  # of all jobs: matrix and values multiply what a suite says
 _MIB = {"Mi": 1, "Gi": 1024}
 _STAND_IN: dict[ParameterType, Scalar] = {
     ParameterType.STRING: "x",
@@ -105,7 +105,7 @@ def expand(suite: TestSuite, parameters: Mapping[str, Scalar]) -> tuple[Job, ...
         for t, test in enumerate(stage.tests):
             place = f"spec.stages[{s}].tests[{t}]"
             for combination in _combinations(test):
-                values = {PARAMETERS: parameters, MATRIX: combination}
+                values: Mapping[str, Mapping[str, Scalar]] = {PARAMETERS: parameters, MATRIX: combination}
                 room -= sum(length(text, values) for text in _texts(test))
                 if room < 0:
                     raise _too_much_text(place)
@@ -257,8 +257,8 @@ def _texts(test: TestSpec) -> Iterator[str]:
 
 def _too_much_text(place: str) -> InvalidInputError:
     expected = f"at most {MAX_EXPANDED_CHARACTERS} characters: a smaller matrix, or shorter texts and values"
-    fault = FieldError(place, "has more text than a run may, after matrix and parameters were put in", expected)
-    return InvalidInputError("the suite is too large once it is expanded", [fault])
+    message = "has more text than a run may hold, once matrix and parameters are put in"
+    return InvalidInputError("the suite is too large to be expanded", [FieldError(place, message, expected)])
 
 
 def _substituted(test: TestSpec, values: Mapping[str, Mapping[str, Scalar]]) -> TestSpec:

@@ -1,15 +1,17 @@
 """Closing a run in a worker, without an execution: what its state machine would have done from here on."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from crosswind.contracts.tasks import StateError
 from crosswind.contracts.work import WorkKind, WorkOutcome
 from crosswind.kernel.clock import Clock
-from crosswind.kernel.errors import CrosswindError
+from crosswind.kernel.errors import CrosswindError, TerminalError
 from crosswind.runs.model import Work
 from crosswind.runs.ports import WorkStore
-from crosswind.runs.usecases.closing import FoldRun, JudgeRun, PublishRun
+from crosswind.runs.usecases.closing import FoldRun, JudgeRun, PublishRun, RecordFailure
 from crosswind.runs.usecases.ingesting import IngestShard
 
 TIME_FOR_INGESTING = timedelta(seconds=30)  # of a worker's two minutes; the next turn goes on
@@ -26,20 +28,32 @@ class FinishRun:
     fold: FoldRun
     judge: JudgeRun
     publish: PublishRun
+    record_failure: RecordFailure
     clock: Clock
 
     def __call__(self, run_id: str, *, at_last: bool) -> bool:
         """Whether the run is finished now. Safe to repeat; every shard that was read stays read.
 
         False: there was not time enough to read all; call again. With `at_last` the run is finished all the same, and
-        what is still unread is a fault of it.
+        what is still unread is a fault of it. What folding or judging gave up on is recorded as the machine would do.
         """
         if not self._ingest(run_id) and not at_last:
             return False
-        self.fold(run_id)
-        self.judge(run_id)
+        self._carry_out(self.fold, run_id, state="FoldResults", at_last=at_last)
+        self._carry_out(self.judge, run_id, state="JudgeRun", at_last=at_last)
         self.publish(run_id)
         return True
+
+    def _carry_out(self, step: Callable[[str], object], run_id: str, *, state: str, at_last: bool) -> None:
+        """Carry a step out. One that no retry mends, such as over objects that expired, must not keep the run open."""
+        try:
+            step(run_id)
+        except Exception as error:  # at last, whatever it is: a run may not wait for ever
+            if not at_last and not isinstance(error, TerminalError):
+                raise
+            _log.exception("%s of %s gave up", state, run_id)
+            gave_up = StateError(error=type(error).__name__, cause=str(error))
+            self.record_failure(run_id, state=state, failure=gave_up, ticket=None)
 
     def _ingest(self, run_id: str) -> bool:
         """Whether all were tried. A shard that cannot be read is left to folding, which says so."""

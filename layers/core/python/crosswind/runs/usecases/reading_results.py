@@ -20,7 +20,7 @@ from crosswind.contracts.requests import (
 )
 from crosswind.contracts.resolved import ResultsIndex
 from crosswind.contracts.work import FileRef, WorkOutcome
-from crosswind.kernel.errors import InvalidInputError, NotFoundError
+from crosswind.kernel.errors import InvalidInputError, NotFoundError, TooLargeError
 from crosswind.runs import layout
 from crosswind.runs.model import Case, Work, WorkKey, WorkState
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
@@ -33,6 +33,7 @@ MAX_LOG_BYTES = 768 * 1024  # a byte of a log may become six in JSON
 _LARGEST_CHUNK = 1024 * 1024  # of a runner's log
 _RESULTS_PER_PAGE = 100  # documents that one page of artifacts may read
 _CHUNKS_PER_LIST = 1000
+_CHUNKS_PER_ANSWER = 250  # a slow log has many small ones, each a read of its own, and an API call has 29 s
 _WORK_ID = re.compile(r"(prepare|shard)-\d{5}")
 _ROW = re.compile(r"\d{1,9}")
 _FILE = re.compile(r"(shard-\d{5}):(\d{1,6})")
@@ -134,11 +135,14 @@ class ListArtifacts:
                 yield work
 
     def _files(self, work: Work) -> list[tuple[ArtifactKind, FileRef]]:
-        """Its files; a name that leads elsewhere, or a key outside of the attempt, is left out."""
+        """Its files; a name that leads elsewhere, or a key outside of the attempt, is left out.
+
+        A result that cannot be read is a fault of its shard already (IngestShard); it hides no other shard's files.
+        """
         prefix = (work.commit.prefix if work.commit else None) or ""
         try:
             result = documents.read_result(self.artifacts, prefix)
-        except NotFoundError:
+        except (NotFoundError, InvalidInputError, TooLargeError):
             return []
         reports = (
             file.model_copy(update={"path": layout.report_key("", run, file.path)})
@@ -215,6 +219,7 @@ class ReadLogs:
     def _read(self, prefix: str, offset: int) -> tuple[bytes, bool]:
         """Bytes from the offset on, and whether they go to the end of what is there."""
         data = bytearray()
+        reads = 0
         for start, size in self._chunks(prefix, offset):
             at = offset + len(data)
             if start > at:
@@ -222,8 +227,9 @@ class ReadLogs:
             if start + size <= at:
                 continue
             room = MAX_LOG_BYTES - len(data)
-            if room <= 0:
+            if room <= 0 or reads >= _CHUNKS_PER_ANSWER:
                 return bytes(data), False
+            reads += 1
             length = min(start + size - at, room)
             data += self.artifacts.get_range(
                 layout.log_chunk_key(prefix, start), offset=at - start, length=length
