@@ -45,6 +45,7 @@ test-iam: venv ## Run the main job and the access tests once more, with IAM enfo
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports
 	@$(BIN)/python -m tests.bench.scale
+	@$(BIN)/python -m tests.bench.recovery
 	@$(BIN)/python -m tests.bench.third_party
 
 check: format-check lint types imports synth test test-iam ## Everything that CI checks

@@ -118,6 +118,7 @@ class RunStoreContract(ABC):
 
         assert (created, repeated) == (True, False)
         assert again == first
+        assert subject.store.created_with(KEY) == first
         with pytest.raises(NotFoundError):
             subject.store.get(make_run(2).run_id)
 
@@ -126,6 +127,8 @@ class RunStoreContract(ABC):
 
         with pytest.raises(ConflictError):
             subject.store.create(make_run(2), idempotency=replace(KEY, request_digest="sha256:bb"))
+        with pytest.raises(ConflictError):
+            subject.store.created_with(replace(KEY, request_digest="sha256:bb"))
 
     def test_another_team_may_use_the_same_key(self, subject: Subject) -> None:
         subject.store.create(make_run(1), idempotency=KEY)
@@ -135,8 +138,10 @@ class RunStoreContract(ABC):
         assert created
 
     def test_a_key_is_free_again_after_a_day(self, subject: Subject) -> None:
+        assert subject.store.created_with(KEY) is None
         subject.store.create(make_run(1), idempotency=KEY)
         subject.clock.advance(timedelta(hours=24))
+        assert subject.store.created_with(KEY) is None
 
         run, created = subject.store.create(make_run(2), idempotency=KEY)
 

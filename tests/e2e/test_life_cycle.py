@@ -101,6 +101,17 @@ def test_down_stops_every_process_and_up_brings_the_data_back(cloud: Cloud) -> N
     assert "LIFE#stopped" in names_of_items(cloud)
 
 
+def test_down_ends_the_runners_of_a_pool_that_was_killed(cloud: Cloud) -> None:
+    pool = processes.find(cloud.state.processes["pool"])
+    assert pool is not None
+    runners = [processes.ref_of(child.pid) for child in pool.children()]
+    assert runners
+    pool.kill()
+    assert "pool" in cloud.down()
+    assert [processes.find(ref) for ref in runners] == [None] * len(runners)
+    cloud.up()
+
+
 def test_the_endpoint_tells_when_the_emulator_is_away(cloud: Cloud) -> None:
     cloud.kill_emulator()
     answer = httpx.get(f"{cloud.endpoint}/api/v1/tests", timeout=30)

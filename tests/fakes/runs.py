@@ -32,12 +32,9 @@ class MemoryRunStore:
 
     def create(self, run: Run, *, idempotency: IdempotencyKey | None) -> tuple[Run, bool]:
         with self._lock:
-            if idempotency is not None:
-                known = self._keys.get((idempotency.team, idempotency.key))
-                if known is not None and known[2] > self._clock.now():
-                    if known[1] != idempotency.request_digest:
-                        raise ConflictError("this Idempotency-Key was used for another request")
-                    return self.get(known[0]), False
+            earlier = self.created_with(idempotency) if idempotency is not None else None
+            if earlier is not None:
+                return earlier, False
             if run.run_id in self.runs:
                 raise WriteConflictError(f"{run.run_id} exists")
             stored = replace(run, version=1)
@@ -49,6 +46,14 @@ class MemoryRunStore:
                     self._clock.now() + IDEMPOTENCY_LASTS,
                 )
             return stored, True
+
+    def created_with(self, idempotency: IdempotencyKey) -> Run | None:
+        known = self._keys.get((idempotency.team, idempotency.key))
+        if known is None or known[2] <= self._clock.now():
+            return None
+        if known[1] != idempotency.request_digest:
+            raise ConflictError("this Idempotency-Key was used for another request")
+        return self.get(known[0])
 
     def get(self, run_id: str) -> Run:
         try:

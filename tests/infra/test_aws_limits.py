@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,18 @@ def test_the_dependency_layer_is_for_the_stages_python(assembly: Assembly) -> No
         assert "cpython-313-x86_64-linux-gnu" in native[0]
 
 
+def test_policies_are_no_longer_than_iam_takes(assembly: Assembly) -> None:
+    """6,144 characters of a managed policy, 10,240 of all policies in a role; a reference is an ARN at its longest."""
+    for policy in assembly.resources("AWS::IAM::ManagedPolicy").values():
+        assert len(_resolved(policy["Properties"]["PolicyDocument"])) <= 6144
+    lengths: Counter[str] = Counter()
+    for policy in assembly.resources("AWS::IAM::Policy").values():
+        for role in policy["Properties"]["Roles"]:
+            lengths[role["Ref"]] += len(_resolved(policy["Properties"]["PolicyDocument"]))
+    assert lengths
+    assert not {role: length for role, length in lengths.items() if length > 10_240}
+
+
 def test_definitions_stay_far_below_a_megabyte() -> None:
     for path in asl.FILES:
         assert path.stat().st_size < 256 * 1024
@@ -120,6 +133,19 @@ def test_the_layers_requirements_are_those_of_the_lock_file() -> None:
     kept = (ROOT / "layers/deps/requirements.txt").read_text(encoding="utf-8")
     command_line = "python -m uv " + " ".join([*command, *flags]) + " -o layers/deps/requirements.txt"
     assert done.stdout == kept, f"run: {command_line}"
+
+
+def _resolved(document: object) -> str:
+    """A policy as IAM counts it, with a text of 120 characters for each reference."""
+
+    def reference(value: dict[str, object]) -> object:
+        return (
+            "x" * 120
+            if {"Ref", "Fn::GetAtt", "Fn::ImportValue", "Fn::Join", "Fn::Sub"} & set(value)
+            else value
+        )
+
+    return json.dumps(json.loads(json.dumps(document), object_hook=reference), separators=(",", ":"))
 
 
 def _zips(manifest: Path) -> list[Path]:

@@ -57,6 +57,11 @@ def test_every_map_is_bounded_and_caught(path: Path) -> None:
         assert state["MaxConcurrency"] > 0, name
         assert state["Catch"], name
         assert state["ResultPath"] is None, f"{name}: results of many items overflow a payload"
+        if state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "INLINE":
+            ends = [inner for inner in state["ItemProcessor"]["States"].values() if inner.get("End")]
+            assert [inner["OutputPath"] for inner in ends] == [None] * len(ends), (
+                f"{name}: AWS bounds the list of all outputs, before ResultPath drops it, to 256 KiB"
+            )
         if state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED":
             assert state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] == "STANDARD", name
             assert state["ToleratedFailurePercentage"] == 100, name

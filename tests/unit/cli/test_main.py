@@ -1,5 +1,7 @@
 """The command as a whole."""
 
+from pathlib import Path
+
 import pytest
 
 from crosswind.cli import local
@@ -13,7 +15,9 @@ def test_the_version_is_told(crosswind: Terminal) -> None:
     assert (result.exit_code, result.stdout) == (0, "crosswind 0.1.0\n")
 
 
-@pytest.mark.parametrize("arguments", [["fly"], ["get"], ["list", "--limit", "0"], ["validate"]])
+@pytest.mark.parametrize(
+    "arguments", [["fly"], ["get"], ["list", "--limit", "0"], ["validate"], ["up", "--port", "65536"]]
+)
 def test_wrong_usage_ends_with_2(crosswind: Terminal, arguments: list[str]) -> None:
     assert crosswind(*arguments).exit_code == 2
 
@@ -28,6 +32,14 @@ def test_an_error_from_below_is_one_line_and_2(
     monkeypatch.setattr(local, "print_cloud_logs", fail)
     result = crosswind("logs")
     assert (result.exit_code, result.stderr) == (2, f"error: {error}\n")
+
+
+def test_a_question_that_is_not_answered_deletes_nothing_and_leaves_stdout_clean(crosswind: Terminal) -> None:
+    data = Path(crosswind.environ["CROSSWIND_HOME"])
+    data.mkdir(parents=True, exist_ok=True)
+    result = crosswind("reset", "--json")
+    assert (result.exit_code, result.stdout.strip()) == (130, "")
+    assert data.exists()
 
 
 def test_logs_without_a_run_are_the_embedded_clouds(

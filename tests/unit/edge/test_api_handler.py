@@ -70,6 +70,7 @@ def test_a_call_is_parsed_and_answered_with_the_routes_status() -> None:
         ('{"unknown": 1}', 422),
         ('{"suite": "\\ud800"}', 400),
         ('{"parameters": {"\\ud800": "x"}}', 400),
+        ('{"parameters": {"n": 1e999}}', 400),
         ("x" * 2_000_000, 413),
     ],
 )

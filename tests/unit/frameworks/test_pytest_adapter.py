@@ -164,9 +164,43 @@ def test_our_report_wins_over_the_authors(work: Path, private: Path) -> None:
 def test_hostile_progress_lines_are_passed_over(tmp_path: Path) -> None:
     events = tmp_path / "events"
     events.write_bytes(
-        b'[]\nnot json\n{"event":"finish"}\n{"event":"finish","id":"a","outcome":"failed"}\n{"ev'
+        b'[]\nnot json\n{"event":"finish"}\n{"event":"finish","id":"a","outcome":"failed"}\n'
+        b'{"event":"finish","outcome":[]}\n' + b"[" * 100_000 + b'\n{"ev'
     )
     tail = EventTail(events)
     tail.poll()
     tail.poll()
-    assert (tail.done, tail.failed) == (2, 1)
+    assert (tail.done, tail.failed) == (3, 1)
+
+
+def test_a_progress_line_without_end_is_passed_over(tmp_path: Path) -> None:
+    events = tmp_path / "events"
+    events.write_bytes(b"x" * (2 * 1024 * 1024) + b'\n{"event":"finish","id":"a"}\n')
+    tail = EventTail(events)
+    for _ in range(3):
+        tail.poll()
+    assert tail.done == 1
+
+
+@pytest.mark.parametrize("trap", ["pipe", "device", "link", "nested"])
+def test_a_trap_in_the_place_of_a_file_is_no_file(tmp_path: Path, trap: str) -> None:
+    (tmp_path / "secret").write_text('{"ids": ["secret"], "errors": []}')
+    for name in ("events.ndjson", "missing.json", "discovery.json"):
+        path = tmp_path / name
+        match trap:
+            case "pipe":
+                os.mkfifo(path)
+            case "device":
+                path.symlink_to("/dev/zero")
+            case "link":
+                path.symlink_to("secret")
+            case _:
+                path.write_text("[" * 100_000)
+    (tmp_path / "crosswind-junit.xml").write_text("<testsuite/>")
+    tail = EventTail(tmp_path / "events.ndjson")
+    tail.poll()
+    adapter = PytestAdapter()
+    assert tail.done == 0
+    assert adapter.again(tmp_path, selection=None) is None
+    assert adapter.remarks(tmp_path) == ()
+    assert adapter.collected(tmp_path) is None

@@ -1,14 +1,19 @@
 """Snapshots: a crash at any moment leaves a whole state, and large values are kept once."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from crosswind.local.emulator_host import (
+    INTERVAL_SECONDS,
     LARGE_VALUE_BYTES,
     SnapshotFolder,
+    Snapshots,
     build_codec,
     check_batches_as_aws_does,
     write_snapshot,
@@ -45,6 +50,33 @@ def test_only_the_newest_whole_snapshot_is_kept(tmp_path: Path) -> None:
     write_snapshot(folder, {"sqs": lambda: {"n": 3}}, codec)
     assert codec.load_state("sqs") == {"n": 3}
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.isdecimal()] == ["3"]
+
+
+@pytest.mark.parametrize("first", ["earlier", "later"])
+def test_of_two_snapshots_at_once_the_later_one_stays_whole(tmp_path: Path, first: str) -> None:
+    folder = SnapshotFolder(tmp_path)
+    codec = build_codec(folder, PERSISTENCE)
+    write_snapshot(folder, {"sqs": lambda: {"n": 1}}, codec)
+    earlier, later = folder.begin(), folder.begin()
+    (later / "sqs.json").write_text(codec.encode_state("sqs", {"n": 3}))
+    (earlier / "sqs.json").write_text(codec.encode_state("sqs", {"n": 2}))
+    for snapshot in (earlier, later) if first == "earlier" else (later, earlier):
+        folder.finish(snapshot)
+    assert codec.load_state("sqs") == {"n": 3}
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.isdecimal()] == [later.name]
+
+
+def test_a_stop_ends_the_snapshot_that_is_under_way(tmp_path: Path) -> None:
+    folder = SnapshotFolder(tmp_path)
+    slow = SimpleNamespace(_build_persistence_save_dict=lambda: {"sqs": lambda: time.sleep(25)})
+    snapshots = Snapshots(folder, slow, build_codec(folder, PERSISTENCE))
+
+    before = {child.pid for child in psutil.Process().children()}
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(snapshots.run(), timeout=INTERVAL_SECONDS + 2))
+    assert [entry.name for entry in tmp_path.glob("[0-9]*")] == ["1"], "it was under way"
+    assert {child.pid for child in psutil.Process().children()} <= before
+    assert folder.current() is None
 
 
 def test_a_service_that_cannot_be_written_keeps_its_last_state(

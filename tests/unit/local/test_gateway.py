@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import jwt
@@ -92,6 +93,30 @@ def test_a_request_goes_to_the_rest_api_with_path_and_query_as_they_came(tmp_pat
     assert str(seen[0].url) == "http://127.0.0.1:4566/restapis/abc/local/_user_request_/api/v1/tests?a=%20b"
     assert seen[0].headers["authorization"] == "Bearer t"
     assert "te" not in seen[0].headers
+
+
+@pytest.mark.parametrize(
+    "path", [b"/api/v1/../../../../_ministack/reset", b"/api/v1/%2e%2e/tests", b"/api/a%3F/../tests"]
+)
+def test_a_path_that_leads_up_goes_nowhere(tmp_path: Path, path: bytes) -> None:
+    def emulator(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(request.url)
+
+    app = build_app(home_with(tmp_path), transport=httpx.MockTransport(emulator))
+    sent: list[Any] = []
+
+    async def call() -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": unquote(path.decode()), "raw_path": path}
+        await app({**scope, "query_string": b"", "headers": [(b"host", b"127.0.0.1:8080")]}, receive, send)
+
+    asyncio.run(call())
+    assert sent[0]["status"] == 404
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,24 @@
 """state.json and the processes it names."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from crosswind.local import processes
+from crosswind.local.cloud import EmbeddedCloud, UpOptions
 from crosswind.local.home import Home, LocalError, LocalState, ProcessRef
+from crosswind.local.pool import RunnerStarter
 from tests.conftest import allowed_skips
 
+_POOL = (
+    "import subprocess, sys, time\n"
+    "runner = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    "print(runner.pid, flush=True)\n"
+    "time.sleep(60)\n"
+)
 STATE = LocalState(port=8080, emulator_port=4566, runners=2, processes={"pool": ProcessRef(7, 1.5)})
 
 
@@ -39,6 +49,52 @@ def test_a_process_with_the_same_number_and_another_start_is_not_ours() -> None:
     assert processes.find(stranger) is None
     assert processes.stop(stranger, grace_seconds=0) is False
     assert processes.end_group(stranger) == 0
+
+
+def test_a_folder_with_other_things_in_it_never_becomes_ours_to_delete(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    cloud = EmbeddedCloud(Home(tmp_path))
+    for command in (lambda: cloud.up(UpOptions()), cloud.down, cloud.reset):
+        with pytest.raises(LocalError, match=r"did not make|not made by"):
+            command()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_nothing_is_made_by_stopping_what_never_was(tmp_path: Path) -> None:
+    assert EmbeddedCloud(Home(tmp_path / "none")).down() == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_two_parts_on_one_port_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(LocalError, match="choose two ports"):
+        EmbeddedCloud(Home(tmp_path)).up(UpOptions(port=4566, emulator_port=4566))
+
+
+def test_what_a_killed_pool_left_behind_is_stopped_with_it() -> None:
+    pool = subprocess.Popen(
+        [sys.executable, "-c", _POOL], stdout=subprocess.PIPE, start_new_session=True, text=True
+    )
+    assert pool.stdout is not None
+    with pool.stdout:
+        runner = processes.ref_of(int(pool.stdout.readline()))
+    ref = processes.ref_of(pool.pid)
+    pool.kill()
+    pool.wait()
+    assert processes.find(runner) is not None
+    assert processes.stop(ref, grace_seconds=5)
+    assert processes.find(runner) is None
+    assert not processes.stop(ref, grace_seconds=5)
+
+
+def test_a_runner_is_in_the_pools_group(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    runner = RunnerStarter(home, {})(1)
+    try:
+        assert os.getpgid(runner.pid) == os.getpgid(0)
+    finally:
+        runner.kill()
+        runner.wait()
 
 
 def test_a_real_account_does_not_get_into_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """A shard from its message to its commit."""
 
+import sys
 import tarfile
 
 import pytest
@@ -59,6 +60,26 @@ def test_an_old_report_in_the_archive_is_no_evidence(rig: Rig) -> None:
     result = rig.result()
     assert result.reports == ((),)
     assert result.dropped == ("old.xml: it was there before and this attempt has not written it",)
+
+
+def test_no_number_of_old_reports_makes_one_of_them_evidence_or_a_loss(rig: Rig) -> None:
+    old = {f"{number:04d}.xml": "<testsuite/>" for number in range(2100)}
+    rig.carry_out(rig.shard(old, command="echo '<testsuite/>' > new.xml", reports=("*.xml",)))
+    result = rig.result()
+    assert [report.path for report in result.reports[0]] == ["new.xml"]
+    assert result.lost_reports == ()
+    assert result.dropped[-1] == "and more"
+
+
+def test_what_tests_leave_in_the_runners_way_does_not_hold_it_up(rig: Rig) -> None:
+    nest = "import os\nfor _ in range(1200): os.mkdir('dd'); os.chdir('dd')\n"
+    command = f'ln -s loop loop; mkdir locked; touch locked/x; chmod 0 locked; {sys.executable} -c "{nest}"'
+    work = rig.carry_out(rig.shard({}, command=command, artifacts=("lo*", "dd")))
+    assert work.state is WorkState.DONE
+    assert work.failures == ()
+    assert rig.result().exit_code == 0
+    assert rig.result().dropped[-1] == "loop: it is a link that leads to itself"
+    assert not list(rig.folder.glob("attempts/*/*"))
 
 
 def test_pytest_runs_the_selection_only_and_retries_only_what_failed(rig: Rig) -> None:
@@ -135,6 +156,12 @@ def _special(name: str, kind: bytes) -> tarfile.TarInfo:
     return entry
 
 
+def _extended(name: str, target: str) -> tarfile.TarInfo:
+    entry = _link(name, "a")
+    entry.pax_headers = {"linkpath": target}
+    return entry
+
+
 HOSTILE = {
     "zip slip": tar_gz({"../outside": "x"}),
     "inner zip slip": tar_gz({"a/../../outside": "x"}),
@@ -148,6 +175,9 @@ HOSTILE = {
         {}, _special("d", tarfile.DIRTYPE), _link("l", "d"), _special("l/x", tarfile.DIRTYPE)
     ),
     "hard link out": tar_gz({}, _link("shadow", "../../etc/shadow", tarfile.LNKTYPE)),
+    "link with a null byte": tar_gz({}, _extended("null", "a\0b")),
+    "name of absurd length": tar_gz({"x" * 300: ""}),
+    "folders of absurd depth": tar_gz({"d/" * 3000 + "x": ""}),
     "device": tar_gz({}, _special("null", tarfile.CHRTYPE)),
     "pipe": tar_gz({}, _special("pipe", tarfile.FIFOTYPE)),
     "not an archive": b"PK\x03\x04",

@@ -8,7 +8,8 @@ import pytest
 
 from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import ArchiveSource, GitSource
-from crosswind.runner.archives import ArchiveLimits, pack, unpack
+from crosswind.runner.archives import ArchiveLimits, ArchiveRefusedError, pack, unpack
+from crosswind.runner.faults import Cause, InterruptedAttemptError, Interruption
 from crosswind.runner.git import PROTOCOLS
 from crosswind.runs.layout import discovery_key
 from crosswind.runs.model import WorkState
@@ -118,6 +119,35 @@ def test_a_sparse_link_and_a_socket_are_left_out(tmp_path: Path) -> None:
     (folder / "out").symlink_to("../../etc")
     left_out = pack(folder, tmp_path / "packed")
     assert left_out == ("the link 'out' leads to '../../etc', out of the working directory",)
+
+
+def test_what_could_not_be_unpacked_again_is_not_packed(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in "abc":
+        (folder / name).write_text(name)
+    for limits in (ArchiveLimits(entries=2), ArchiveLimits(unpacked_bytes=2)):
+        with pytest.raises(ArchiveRefusedError, match="more than 2"):
+            pack(folder, tmp_path / "packed", limits=limits)
+    assert pack(folder, tmp_path / "packed", limits=ArchiveLimits(entries=3, unpacked_bytes=3)) == ()
+    (folder / "d" / "e").mkdir(parents=True)
+    with pytest.raises(ArchiveRefusedError, match="more than 1 folders"):
+        pack(folder, tmp_path / "packed", limits=ArchiveLimits(depth=1))
+
+
+def test_a_stop_does_not_wait_for_an_archive(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").write_text("a")
+    packed = tmp_path / "packed"
+    pack(folder, packed)
+    interruption = Interruption()
+    interruption.raise_flag(Cause.STOPPING)
+    with pytest.raises(InterruptedAttemptError):
+        pack(folder, tmp_path / "again", check=interruption.check)
+    (tmp_path / "target").mkdir()
+    with pytest.raises(InterruptedAttemptError):
+        unpack(packed, tmp_path / "target", limits=ArchiveLimits(), check=interruption.check)
 
 
 @pytest.fixture

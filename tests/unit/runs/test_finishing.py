@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.tasks import FoldRunAnswer
 from crosswind.runs import layout, lifecycle
 from crosswind.runs.model import MAX_RECOVERIES
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.usecases.cancelling import EndWork
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
+from crosswind.runs.usecases.closing import FoldRun
 from crosswind.runs.usecases.finishing import TIME_FOR_INGESTING, FinishRun
 from crosswind.runs.usecases.recovery import RecoverRun, Recovery
 from tests.fakes import MemoryExecutions, MemoryQueues, SettableClock
@@ -31,6 +33,7 @@ def world() -> World:
 
 def finishing(world: World, clock: SettableClock | None = None) -> FinishRun:
     return FinishRun(
+        runs=world.runs,
         works=world.works,
         ingest=world.ingest,
         fold=world.fold,
@@ -113,6 +116,30 @@ def test_a_run_whose_objects_expired_is_closed_as_an_error_and_not_left_open(wor
     key = world.runs.get(RUN).spec_key if gone == "spec" else layout.cases_key(prefix or "")
     del world.artifacts.objects[key]
     assert recovering(world)(RUN) is Recovery.CLOSED
+    run = world.runs.get(RUN)
+    assert run.state is RunState.FINISHED
+    assert run.verdict is not None
+    assert run.verdict.kind is VerdictKind.ERROR
+
+
+def test_a_run_over_whose_results_workers_die_is_published_unjudged_in_the_end(world: World) -> None:
+    class DyingError(BaseException):
+        """The worker is killed: nothing after it runs."""
+
+    class Deadly(FoldRun):
+        def __call__(self, run_id: str) -> FoldRunAnswer:
+            raise DyingError
+
+    deadly = Deadly(world.runs, world.works, world.artifacts, no_pause)
+    world.run_shard(0, junit("a"))
+    world.run_shard(1, junit("b", "c"))
+    recover = recovering(world)
+    recover = replace(recover, close_run=replace(finishing(world), fold=deadly))
+    world.clock.set(lifecycle.deadline(world.runs.get(RUN)) + lifecycle.GRACE + lifecycle.TIME_FOR_CLOSING)
+    with pytest.raises(DyingError):
+        recover(RUN)
+    world.clock.advance(lifecycle.TIME_FOR_CLOSING)
+    assert recover(RUN) is Recovery.CLOSED
     run = world.runs.get(RUN)
     assert run.state is RunState.FINISHED
     assert run.verdict is not None

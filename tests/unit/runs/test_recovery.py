@@ -1,17 +1,21 @@
 """Watching, cancelling, sweeping and recovering over stores in memory."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
 
+from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.work import WorkOutcome
+from crosswind.kernel.errors import DependencyError, ForbiddenError, NotFoundError
 from crosswind.runs import layout, lifecycle
 from crosswind.runs.model import MAX_RECOVERIES, WorkState
 from crosswind.runs.ports import ExecutionStatus
-from crosswind.runs.usecases.recovery import Recovery
-from tests.fakes import make_event
+from crosswind.runs.usecases.recovery import RecoverRun, Recovery
+from tests.fakes import MemoryEventBus, make_event
+from tests.unit.runs.suites_samples import STRANGER, VIEWER
 from tests.unit.runs.world import ADA, World
 
 
@@ -68,6 +72,14 @@ def test_cancelling_ends_the_work_and_answers_its_tokens(world: World) -> None:
     assert len(world.tokens.answers) == 2
     world.step()
     assert world.runs.get(run_id).state is RunState.FINISHED
+
+
+def test_only_those_who_may_cancel_a_run_do(world: World) -> None:
+    run_id = run_id_of(world)
+    for actor, refusal in ((STRANGER, NotFoundError), (VIEWER, ForbiddenError)):
+        with pytest.raises(refusal):
+            world.cancel(run_id, actor)
+    assert world.runs.get(run_id).cancel_requested_at is None
 
 
 def test_cancelling_twice_or_after_the_end_changes_nothing(world: World) -> None:
@@ -143,6 +155,33 @@ def test_the_sweep_rearms_a_lost_watchdog_and_recovers(world: World) -> None:
     swept = world.sweep()
     assert (swept.rearmed, swept.recovered) == (1, 1)
     assert world.bag.watches == [run_id]
+
+
+def test_a_recovery_that_takes_all_of_a_sweeps_time_holds_up_no_events(world: World) -> None:
+    class KilledError(BaseException):
+        """The worker is killed: nothing after it runs."""
+
+    class Deadly(RecoverRun):
+        def __call__(self, run_id: str) -> Recovery:
+            raise KilledError
+
+    deadly = Deadly(**{each.name: getattr(world.recover, each.name) for each in fields(RecoverRun)})
+    world.runs.outbox[make_event().id] = make_event()
+    with pytest.raises(KilledError):
+        replace(world.sweep, recover=deadly)()
+    assert not world.runs.outbox
+
+
+def test_a_broken_event_bus_keeps_no_run_from_being_recovered(world: World) -> None:
+    class Broken(MemoryEventBus):
+        def publish(self, events: Iterable[DomainEvent]) -> None:
+            raise DependencyError("events did not take it")
+
+    world.runs.outbox[make_event().id] = make_event()
+    world.stop(run_id_of(world), cause="x")
+    swept = replace(world.sweep, bus=Broken())()
+    assert (swept.sent, swept.recovered) == (0, 1)
+    assert world.runs.outbox
 
 
 def test_the_sweep_sends_what_is_left_in_the_outbox(world: World) -> None:

@@ -316,6 +316,15 @@ def test_a_preparation_that_gives_nothing_to_run_stops_the_run_with_its_reason(
     assert words in reason
 
 
+def test_many_long_collection_errors_fit_into_the_work_item(world: World) -> None:
+    world.submit(job())
+    world.prepare(errors=("ü" * 4000,) * 60)
+    world.plan(RUN)
+    (work,) = world.works.of_run(RUN)
+    assert work.summary is not None
+    assert 0 < sum(len(fault.encode()) for fault in work.summary.faults) < 200_000
+
+
 def test_a_preparation_that_never_ended_is_infrastructure(world: World) -> None:
     world.submit(job())
     assert "never ended" in (world.plan(RUN).reason or "")

@@ -197,6 +197,15 @@ def test_a_full_queue_asks_to_come_back_later(world: World) -> None:
     assert not world.runs.runs
 
 
+def test_a_repeated_request_gets_its_run_although_the_queue_is_full_by_now(world: World) -> None:
+    first, _ = world.submit(request(), actor=RUNNER, idempotency_key="k")
+    full = replace(world.submit, queue_limit=0)
+    again, created = full(request(), actor=RUNNER, idempotency_key="k")
+    assert (again.run_id, created) == (first.run_id, False)
+    with pytest.raises(ConflictError):
+        full(request(), actor=RUNNER.model_copy(update={"subject": "eve"}), idempotency_key="k")
+
+
 def test_a_run_whose_execution_cannot_be_started_is_accepted_for_the_sweep(world: World) -> None:
     class Broken(MemoryExecutions):
         def start(self, name: str, payload: RunExecutionInput) -> None:

@@ -10,19 +10,22 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from crosswind.contracts.actors import Actor
+from crosswind.contracts.actors import Actor, Role
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import AdmissionMessage, DispatchMessage, Ticket, WorkAnswer, WorkOutcome
 from crosswind.kernel.errors import DependencyError
+from crosswind.platform.access import decide
 from crosswind.runs import layout
 from crosswind.runs.model import ShardSummary, Work, WorkKey
+from crosswind.runs.permissions import Guard
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.protocol import Effect
 from crosswind.runs.usecases.cancelling import CancelRun, EndWork
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.leasing import BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.reading import FindRun
 from crosswind.runs.usecases.recovery import RecoverRun, SweepRuns
 from crosswind.runs.usecases.scheduling import Admission, AdmitWork, EnqueueWork, RunScheduler
 from crosswind.runs.usecases.watching import DeadLetter, FailDeadLetters, WatchRun
@@ -41,7 +44,7 @@ from tests.fakes import (
 
 SLOTS = 2
 SOON = 40  # turns of 15 s
-ADA = Actor(subject="ada", issuer="https://issuer.example", teams=("demo",))
+ADA = Actor(subject="ada", issuer="https://issuer.example", teams=("demo",), roles=(Role.RUNNER,))
 SUMMARY = ShardSummary(tests=1, passed=1, failed=0, errors=0, skipped=0, flaky=0, cases_key=None)
 
 
@@ -144,7 +147,7 @@ class World(MemoryExecutions):
         self.commit = CommitWork(change, self.clock)
         self.hand_back = HandBack(change, self.clock)
         self.fail_attempt = FailAttempt(change, self.clock)
-        self.cancel = CancelRun(self.runs, end_work, self.clock, no_pause)
+        self.cancel = CancelRun(self.runs, FindRun(self.runs, Guard(decide)), end_work, self.clock, no_pause)
         self.schedule = RunScheduler(
             queue=self.queue,
             works=self.works,

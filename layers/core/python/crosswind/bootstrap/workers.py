@@ -43,9 +43,14 @@ def admit_work() -> "AdmitWork":
 @cache
 def cancel_run() -> CancelRun:
     """Cancel a run."""
-    settings = _settings()
+    from crosswind.bootstrap import api
+
     return CancelRun(
-        runs=stores.run_store(settings), end_work=_end_work(), clock=SystemClock(), pause=jittered_pause
+        runs=stores.run_store(_settings()),
+        find=api.find_run(),
+        end_work=_end_work(),
+        clock=SystemClock(),
+        pause=jittered_pause,
     )
 
 
@@ -112,6 +117,7 @@ def _finish_run() -> "FinishRun":
     from crosswind.runs.usecases.finishing import FinishRun
 
     return FinishRun(
+        runs=stores.run_store(_settings()),
         works=stores.work_store(_settings()),
         ingest=tasks.ingest_shard(),
         fold=tasks.fold_run(),

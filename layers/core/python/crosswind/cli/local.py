@@ -33,9 +33,11 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    port: Annotated[int | None, typer.Option(help="Port of the local endpoint. [default: 8080]")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the local endpoint. [default: 8080]")
+    ] = None,
     emulator_port: Annotated[
-        int | None, typer.Option(help="Port of the AWS emulator. [default: 4566]")
+        int | None, typer.Option(min=1, max=65535, help="Port of the AWS emulator. [default: 4566]")
     ] = None,
     runners: Annotated[
         int | None, typer.Option(min=0, max=64, help="Local runners. [default: cores]")
@@ -107,7 +109,7 @@ def reset(
     """Stop the embedded cloud and delete everything that it holds."""
     home = Home.default()
     if not yes:
-        typer.confirm(f"Delete {home.path} with every run, result and user in it?", abort=True)
+        typer.confirm(f"Delete {home.path} with every run, result and user in it?", abort=True, err=True)
     _cloud().reset()
     if as_json:
         _print_json({"deleted": str(home.path)})

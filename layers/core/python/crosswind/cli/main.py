@@ -26,7 +26,7 @@ class Commands(TyperGroup):
         except (CliError, CrosswindError) as error:
             report(error)
             raise typer.Exit(ExitStatus.TROUBLE) from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, typer.Abort):
             raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 

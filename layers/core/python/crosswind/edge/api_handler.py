@@ -234,7 +234,8 @@ def _parse_json(body: bytes) -> Any:
         raise MalformedRequestError("the body is empty; JSON was expected")
     try:
         document = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_unique)
-        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair could not be told or stored
+        # What JSON can spell and nobody can pass on: half a surrogate pair, a number beyond all floats.
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         raise MalformedRequestError(
             "the body holds half of a surrogate pair, which is no character"

@@ -62,6 +62,7 @@ class EmbeddedCloud:
             self.home.save(state)
             state = self._ensure_gateway(state)
             state, restarted = self._ensure_emulator(state, tools)
+            self._await_gateway(state)
             state, deployed = self._ensure_stacks(state, tools)
             state, refilled = self._ensure_pool(
                 state, tools, renew=deployed or (restarted and state.iam_enforced)
@@ -73,6 +74,8 @@ class EmbeddedCloud:
 
     def down(self) -> list[str]:
         """Stop every part that runs, in the order that loses nothing. Returns their names."""
+        if not self.home.path.exists():
+            return []
         with self.home.locked():
             state = self.home.load()
             return [] if state is None else self._stop(state)
@@ -133,6 +136,8 @@ class EmbeddedCloud:
             (GATEWAY, state.port, "--port"),
             (emulator.NAME, state.emulator_port, "--emulator-port"),
         )
+        if state.port == state.emulator_port:
+            raise LocalError(f"--port and --emulator-port are both {state.port}; choose two ports")
         for name, port, option in wanted:
             if processes.find(state.processes.get(name)) is None and not processes.port_is_free(port):
                 holder = processes.port_holder(port)
@@ -150,6 +155,15 @@ class EmbeddedCloud:
             environ=processes.scrubbed_environment({"PYTHONUNBUFFERED": "1"}),
         )
         return self._record(state, GATEWAY, ref)
+
+    def _await_gateway(self, state: LocalState) -> None:
+        """After the emulator's start, which takes longer."""
+        processes.wait_until(
+            lambda: gateway_is_healthy(state),
+            seconds=_GATEWAY_SECONDS,
+            what="the endpoint",
+            ref=state.processes.get(GATEWAY),
+        )
 
     def _ensure_emulator(self, state: LocalState, tools: Tools) -> tuple[LocalState, bool]:
         ref = state.processes.get(emulator.NAME)
@@ -173,12 +187,6 @@ class EmbeddedCloud:
             deploy.synthesize(self.home, root, state, tools)
             bootstrapped.result()
         self.report("deploying the stacks")
-        processes.wait_until(
-            lambda: gateway_is_healthy(state),
-            seconds=_GATEWAY_SECONDS,
-            what="the endpoint",
-            ref=state.processes.get(GATEWAY),
-        )
         deploy.deploy(self.home, state, tools)
         state = replace(state, fingerprint=fingerprint, outputs=dict(deploy.outputs(deployment)))
         self.home.save(state)

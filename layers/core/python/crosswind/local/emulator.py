@@ -37,9 +37,8 @@ def start(home: Home, state: LocalState, *, python: Path) -> ProcessRef:
 
 
 def stop(ref: ProcessRef | None) -> bool:
-    """End it, with time to save. Ends what a killed one left behind, too."""
-    stopped = processes.stop(ref, grace_seconds=STOP_SECONDS)
-    return bool(processes.end_group(ref)) or stopped
+    """End it, with time to save."""
+    return processes.stop(ref, grace_seconds=STOP_SECONDS)
 
 
 def is_healthy(home: Home, state: LocalState) -> bool:

@@ -66,12 +66,15 @@ class SnapshotFolder:
         return folder
 
     def finish(self, folder: Path) -> None:
-        """Make the folder the current snapshot and remove every other one."""
-        staged = self.root / "CURRENT.new"
+        """Make the folder the current snapshot and remove the ones before it; nothing where a later one is current."""
+        current = self.current()
+        if not folder.is_dir() or (current is not None and int(current.name) > int(folder.name)):
+            return
+        staged = self.root / f"CURRENT.{folder.name}"
         staged.write_text(folder.name, encoding="ascii")
         staged.replace(self.root / "CURRENT")
         for entry in self.root.iterdir():
-            if entry.name.isdecimal() and entry.name != folder.name:
+            if entry.name.isdecimal() and int(entry.name) < int(folder.name):
                 shutil.rmtree(entry, ignore_errors=True)
 
     def keep(self, data: bytes) -> str:
@@ -158,18 +161,26 @@ class Snapshots:
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
             started = time.monotonic()
-            child = self._fork()
-            while True:
-                done, status = os.waitpid(child, os.WNOHANG)  # noqa: ASYNC222  # it does not wait
-                if done:
-                    break
-                await asyncio.sleep(0.05)
+            status = await self._await_end(self._fork())
             seconds = time.monotonic() - started
             if status != 0:
                 print(
                     f"snapshot failed with status {status} after {seconds:.1f} s", file=sys.stderr, flush=True
                 )
             await asyncio.sleep(min(seconds, INTERVAL_SECONDS))
+
+    async def _await_end(self, child: int) -> int:
+        """The child's status. When the server stops, the child ends at once: the last snapshot is the server's own."""
+        try:
+            while True:
+                done, status = os.waitpid(child, os.WNOHANG)  # noqa: ASYNC222  # it does not wait
+                if done:
+                    return status
+                await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)  # noqa: ASYNC222  # it is killed
+            raise
 
     def _fork(self) -> int:
         with _held(_state_locks()):

@@ -67,6 +67,8 @@ class Forwarder:
 
     async def __call__(self, request: Request) -> Response:
         state = self._state()
+        if _climbs(request):
+            return problem(request, status=404, detail="a path may not hold `.` or `..`")
         if state is None or "ApiId" not in state.outputs:
             return problem(request, status=502, detail="no API is deployed yet; `crosswind up` deploys it")
         try:
@@ -166,6 +168,7 @@ def build_app(home: Home, *, transport: httpx.AsyncBaseTransport | None = None) 
 def problem(request: Request, *, status: int, detail: str) -> Response:
     """An error of the gateway itself, in the API's one shape."""
     titles = {
+        404: ("not-found", "Not found"),
         413: ("too-large", "Too large"),
         502: ("bad-gateway", "No answer"),
         504: ("timeout", "Too slow"),
@@ -196,6 +199,11 @@ def _client(home: Home, transport: httpx.AsyncBaseTransport | None) -> httpx.Asy
         trust_env=False,
         follow_redirects=False,
     )
+
+
+def _climbs(request: Request) -> bool:
+    """Whether the path leads up: the HTTP client would resolve it, past the API to the emulator's other services."""
+    return any(part in (".", "..") for part in request.scope["path"].split("/"))
 
 
 def _target(state: LocalState, request: Request) -> str:

@@ -16,6 +16,7 @@ REGION = "us-east-1"
 ACCOUNT = "000000000000"
 STAGE = "local"
 STACK_PREFIX = f"crosswind-{STAGE}"
+_LOCK = "lock"
 
 
 class LocalError(TerminalError):
@@ -107,8 +108,8 @@ class Home:
         return self.path / "cdk.out"
 
     def create(self) -> None:
-        """Make the directory, closed to other users."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Make the directory, closed to other users. Raises LocalError when it is somebody's already."""
+        self._claim()
         self.path.chmod(0o700)
         for folder in (self.emulator / "tmp", self.logs, self.issuer):
             folder.mkdir(parents=True, exist_ok=True)
@@ -135,10 +136,19 @@ class Home:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the directory against a second `up`, `down` or `reset`; waits for the first to end."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("w") as handle:
+        self._claim()
+        with (self.path / _LOCK).open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
+
+    def _claim(self) -> None:
+        """`reset` deletes the whole directory, so one that holds anything else must never become ours."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not (self.path / _LOCK).exists() and any(self.path.iterdir()):
+            raise LocalError(
+                f"{self.path} holds things that `crosswind up` did not make; name an empty folder in CROSSWIND_HOME"
+            )
+        (self.path / _LOCK).touch()
 
 
 def write_private(path: Path, text: str) -> None:

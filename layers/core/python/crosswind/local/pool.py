@@ -65,7 +65,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class RunnerStarter:
-    """Starts one runner, in a session of its own, with its own folder and log."""
+    """Starts one runner with its own folder and log, in the pool's group: there `down` finds it if the pool was killed."""
 
     home: Home
     environ: dict[str, str]
@@ -87,7 +87,6 @@ class RunnerStarter:
                 stderr=subprocess.STDOUT,
                 env=environ,
                 cwd=folder,
-                start_new_session=True,
             )
 
 

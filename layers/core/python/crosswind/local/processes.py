@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -56,10 +57,13 @@ def find(ref: ProcessRef | None) -> psutil.Process | None:
 
 
 def stop(ref: ProcessRef | None, *, grace_seconds: float) -> bool:
-    """Ask the process to end, then insist, on its whole group. Returns False when it had ended before."""
+    """Ask the process to end, then insist, on its whole group: also on what is left of it when it was killed before.
+
+    Returns False when nothing of it was there any more.
+    """
     process = find(ref)
     if process is None or ref is None:
-        return False
+        return end_group(ref, grace_seconds=grace_seconds) > 0
     process.terminate()
     if not _all_gone([process], seconds=grace_seconds):
         process.kill()
@@ -78,8 +82,8 @@ def _all_gone(waited: Sequence[psutil.Process], *, seconds: float) -> bool:
     return True
 
 
-def end_group(ref: ProcessRef | None) -> int:
-    """Kill what a dead leader left behind in its process group. Returns how many.
+def end_group(ref: ProcessRef | None, *, grace_seconds: float = 0) -> int:
+    """End what a dead leader left behind in its process group. Returns how many there were.
 
     The number of a group stays taken while it has members, so members are ours when no other process leads the group
     and they started after our leader did.
@@ -89,13 +93,18 @@ def end_group(ref: ProcessRef | None) -> int:
     if psutil.pid_exists(ref.pid) and not _is_zombie(ref.pid):
         return 0  # the number was given to another process, so the group had no members left
     members = [process for process in psutil.process_iter(["create_time"]) if _is_member(process, ref)]
-    for process in members:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
+    if grace_seconds > 0:
+        _signal(members, psutil.Process.terminate)
+        _all_gone(members, seconds=grace_seconds)
+    _signal(members, psutil.Process.kill)
     _all_gone(members, seconds=5)
     return len(members)
+
+
+def _signal(members: Sequence[psutil.Process], action: Callable[[psutil.Process], None]) -> None:
+    for process in members:
+        with suppress(psutil.NoSuchProcess):
+            action(process)
 
 
 def _is_member(process: psutil.Process, ref: ProcessRef) -> bool:

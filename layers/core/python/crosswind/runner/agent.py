@@ -124,8 +124,8 @@ class Agent:
         try:
             work = self.leasing.claim(key, attempt=message.attempt, runner_id=self.runner_id)
         except CrosswindError as error:
+            # Not released: at once visible, it would use up its receives while the table is away, and be given up.
             _log.warning("%s of %s cannot be claimed: %s", key.work_id, key.run_id, error)
-            self._quietly(lambda: self.queue.release(receipt))
             return
         self._quietly(lambda: self.queue.delete(receipt))
         if work is None:

@@ -4,13 +4,14 @@ An archive comes from outside and is not trusted: nothing is written outside of 
 size and number of entries are bounded. An archive that Crosswind packs has equal bytes for equal content.
 """
 
+import errno
 import gzip
 import hashlib
 import os
 import stat
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -23,6 +24,7 @@ from crosswind.runs.ports import ObjectStore
 CHUNK_BYTES = 1024 * 1024
 _LARGEST_READ = 16 * CHUNK_BYTES  # tarfile asks for more only to read a header of that size
 _EXECUTABLE = 0o111
+_UNFIT_NAME = frozenset({errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ELOOP})
 
 
 class ArchiveRefusedError(Exception):
@@ -36,6 +38,7 @@ class ArchiveLimits:
     packed_bytes: int = 2 * 1024**3
     unpacked_bytes: int = 8 * 1024**3
     entries: int = 250_000
+    depth: int = 200  # of folders: each of an entry's is looked at
 
 
 class ArchiveCache:
@@ -107,14 +110,23 @@ def file_digest(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
-def unpack(archive: Path, destination: Path, *, limits: ArchiveLimits) -> None:
-    """Unpack into an empty folder. Raises ArchiveRefusedError; what was written until then stays inside."""
+def _go_on() -> None:
+    """The check of whoever is never interrupted."""
+
+
+def unpack(
+    archive: Path, destination: Path, *, limits: ArchiveLimits, check: Callable[[], None] = _go_on
+) -> None:
+    """Unpack into an empty folder. Raises ArchiveRefusedError; what was written until then stays inside.
+
+    `check` is called again and again, and may raise to end it.
+    """
     try:
         with gzip.open(archive, "rb") as packed:
             bounded = _Bounded(packed, limits.unpacked_bytes + limits.entries * 1024)
             # tarfile asks no more of its file than read, seek and tell
             with tarfile.open(fileobj=bounded, mode="r:") as opened:  # type: ignore[call-overload]
-                _Unpacking(opened, destination, limits).everything()
+                _Unpacking(opened, destination, limits, check).everything()
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, UnicodeError) as error:
         raise ArchiveRefusedError(f"the archive is not a readable tar.gz: {error}") from error
 
@@ -148,7 +160,10 @@ class _Bounded:
 class _Unpacking:
     """One archive on its way into one folder."""
 
-    def __init__(self, archive: tarfile.TarFile, destination: Path, limits: ArchiveLimits) -> None:
+    def __init__(
+        self, archive: tarfile.TarFile, destination: Path, limits: ArchiveLimits, check: Callable[[], None]
+    ) -> None:
+        self._check = check
         self._archive = archive
         self._destination = destination
         self._limits = limits
@@ -159,6 +174,7 @@ class _Unpacking:
         entries = 0
         while (member := self._archive.next()) is not None:
             self._archive.members = []  # type: ignore[attr-defined]  # it would keep every member in memory
+            self._check()
             entries += 1
             if entries > self._limits.entries:
                 raise ArchiveRefusedError(f"the archive has more than {self._limits.entries} entries")
@@ -169,8 +185,8 @@ class _Unpacking:
         target = self._destination / path
         if not path.parts:
             return
-        self._make_parents(path)
         try:
+            self._make_parents(path)
             if member.isdir():
                 self._directory(target)
             elif member.issym():
@@ -184,9 +200,14 @@ class _Unpacking:
                 raise ArchiveRefusedError(f"{member.name!r} is neither a file, nor a folder, nor a link")
         except FileExistsError as error:
             raise ArchiveRefusedError(f"{member.name!r} comes twice") from error
+        except OSError as error:
+            if error.errno not in _UNFIT_NAME:
+                raise
+            raise ArchiveRefusedError(f"{member.name[:200]!r}: {error.strerror}") from error
 
     def _make_parents(self, path: PurePosixPath) -> None:
         """Every parent must be a real folder: nothing is ever written through a link."""
+        _check_depth(path, self._limits)
         folder = self._destination
         for part in path.parts[:-1]:
             folder = folder / part
@@ -212,6 +233,7 @@ class _Unpacking:
         opened = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
         with content, os.fdopen(opened, "wb") as stream:
             while data := content.read(CHUNK_BYTES):
+                self._check()
                 stream.write(data)
         os.utime(target, (0, 0))
 
@@ -223,20 +245,48 @@ class _Unpacking:
         os.link(origin, target, follow_symlinks=False)
 
 
-def pack(folder: Path, target: Path) -> tuple[str, ...]:
+def pack(
+    folder: Path,
+    target: Path,
+    *,
+    limits: ArchiveLimits = ArchiveLimits(),  # frozen
+    check: Callable[[], None] = _go_on,
+) -> tuple[str, ...]:
     """Write a folder as tar.gz whose bytes depend on names, contents and executable bits alone.
 
     `.git` is left out. Returns what else was left out, as sentences: sockets and the like, links that lead out.
+    Raises ArchiveRefusedError for a folder that could not be unpacked again, or not be read.
     """
+    try:
+        return _pack(folder, target, limits, check)
+    except OSError as error:
+        if error.errno not in _UNFIT_NAME | {errno.EACCES, errno.EPERM}:
+            raise
+        raise ArchiveRefusedError(
+            f"{str(error.filename)[:200]} cannot be read, so it cannot be packed: {error.strerror}"
+        ) from error
+
+
+def _pack(folder: Path, target: Path, limits: ArchiveLimits, check: Callable[[], None]) -> tuple[str, ...]:
     left_out: list[str] = []
+    entries = unpacked = 0
     with (
         target.open("wb") as raw,
         gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for path in _walk(folder):
-            name = path.relative_to(folder).as_posix()
+            check()
+            inner = PurePosixPath(path.relative_to(folder))
+            _check_depth(inner, limits)
+            name = str(inner)
             status = path.lstat()
+            entries += 1
+            unpacked += status.st_size if stat.S_ISREG(status.st_mode) else 0
+            if entries > limits.entries or unpacked > limits.unpacked_bytes:
+                raise ArchiveRefusedError(
+                    f"the working directory has more than {limits.entries} entries or {limits.unpacked_bytes} bytes"
+                )
             entry = tarfile.TarInfo(name)
             entry.mode = 0o755 if status.st_mode & _EXECUTABLE else 0o644
             if stat.S_ISDIR(status.st_mode):
@@ -245,7 +295,7 @@ def pack(folder: Path, target: Path) -> tuple[str, ...]:
             elif stat.S_ISLNK(status.st_mode):
                 entry.type, entry.linkname = tarfile.SYMTYPE, str(path.readlink())
                 try:
-                    _check_link(PurePosixPath(name), entry.linkname)
+                    _check_link(inner, entry.linkname)
                 except ArchiveRefusedError as error:
                     left_out.append(str(error))
                     continue
@@ -260,12 +310,19 @@ def pack(folder: Path, target: Path) -> tuple[str, ...]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir(), key=lambda entry: os.fsencode(entry.name)):
-        if path.name == ".git":
-            continue
+    """Everything below a folder, each folder before what is in it. Keeps its own stack: folders may nest deeply."""
+    waiting = _inside(folder)
+    while waiting:
+        path = waiting.pop()
         yield path
         if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
+            waiting += _inside(path)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The entries of a folder without `.git`, the first one last."""
+    found = (path for path in folder.iterdir() if path.name != ".git")
+    return sorted(found, key=lambda entry: os.fsencode(entry.name), reverse=True)
 
 
 def _inner_path(name: str) -> PurePosixPath:
@@ -275,9 +332,20 @@ def _inner_path(name: str) -> PurePosixPath:
     return path
 
 
+def _check_depth(path: PurePosixPath, limits: ArchiveLimits) -> None:
+    if len(path.parts) > limits.depth:
+        raise ArchiveRefusedError(f"{str(path)[:200]!r} lies in more than {limits.depth} folders")
+
+
 def _check_link(path: PurePosixPath, target: str) -> None:
     """A link may climb no higher than the archive's top, and only at its start: later it could pass other links."""
     parts = PurePosixPath(target).parts
     climbs = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
-    if not target or target.startswith("/") or climbs > len(path.parts) - 1 or ".." in parts[climbs:]:
+    if (
+        not target
+        or "\0" in target
+        or target.startswith("/")
+        or climbs > len(path.parts) - 1
+        or ".." in parts[climbs:]
+    ):
         raise ArchiveRefusedError(f"the link {str(path)!r} leads to {target!r}, out of the working directory")

@@ -96,7 +96,7 @@ class Attempt:
 
     def unpack(self, archive: Path) -> None:
         """Fill the working directory and let the tests own it. Raises ArchiveRefusedError."""
-        unpack(archive, self.sandbox.place.work, limits=self.limits)
+        unpack(archive, self.sandbox.place.work, limits=self.limits, check=self.interruption.check)
         self.sandbox.give_away()
 
 
@@ -117,9 +117,11 @@ def _remove_level_by_level(top: Path) -> None:
     """Bring what lies inside the top's folders up to the top, again and again: no path grows long, nothing recurses."""
     mark = secrets.token_hex(8)
     names = (top / f"{mark}-{number}" for number in count())
-    going_on = True
-    while going_on:
-        going_on = any([_take_apart(entry, names) for entry in _entries(top)])
+    changed = True
+    while changed:
+        changed = False
+        for entry in _entries(top):
+            changed |= _take_apart(entry, names)
     with suppress(OSError):
         top.rmdir()
 

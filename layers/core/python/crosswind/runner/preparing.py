@@ -114,7 +114,7 @@ class PrepareSource:
             return order.source.archive, ()
         place = attempt.sandbox.place
         packed = place.root / "packed.tar.gz"
-        left_out = pack(place.work, packed)
+        left_out = pack(place.work, packed, limits=attempt.limits, check=attempt.interruption.check)
         for sentence in left_out:
             attempt.log.note(f"Left out of the archive: {sentence}")
         archive = self._store(attempt, order, packed)

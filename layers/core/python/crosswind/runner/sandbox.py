@@ -119,7 +119,9 @@ class Sandbox:
             bufsize=0,
         ) as process:
             tree.started(process)
-            reader = Thread(target=_pump, args=(process, output), daemon=True, name="output")
+            # The reader has a descriptor of its own: one that is closed under it could be another file's by then.
+            source = os.dup(process.stdout.fileno()) if process.stdout else os.open(os.devnull, os.O_RDONLY)
+            reader = Thread(target=_pump, args=(source, output), daemon=True, name="output")
             reader.start()
             end = Exit(code=None, interrupted=True)
             try:
@@ -159,16 +161,8 @@ def _own(top: Path, uid: int) -> None:
             os.chown(Path(folder, name), uid, uid, follow_symlinks=False)
 
 
-def _pump(process: "subprocess.Popen[bytes]", output: Callable[[bytes], None]) -> None:
-    stream = process.stdout
-    if stream is None:
-        return
-    descriptor = stream.fileno()
-    while True:
-        try:
-            data = os.read(descriptor, _READ_BYTES)
-        except OSError:
-            return  # closed: the command is over and something that it left held on to the pipe
-        if not data:
-            return
-        output(data)
+def _pump(descriptor: int, output: Callable[[bytes], None]) -> None:
+    """Pass on what comes until the last writer has ended."""
+    with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        while data := stream.read(_READ_BYTES):
+            output(data)

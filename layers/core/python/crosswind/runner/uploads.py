@@ -207,6 +207,8 @@ def _matches(root: Path, globs: Iterable[str], chosen: Chosen) -> Iterator[tuple
                         yield from (_named(root, Path(folder, name)) for name in names)
                 else:
                     yield _named(root, path)
+        except RecursionError:
+            chosen.drop(pattern, "folders nest too deeply to look for more")
         except (ValueError, NotImplementedError) as error:
             chosen.drop(pattern, f"not a pattern: {error}")
 

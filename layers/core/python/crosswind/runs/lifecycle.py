@@ -44,6 +44,14 @@ def long_overdue(run: Run, now: datetime) -> bool:
     return now >= _end(run) + GRACE + TIME_FOR_CLOSING
 
 
+def hopeless(run: Run, now: datetime) -> bool:
+    """Whether even closing it with what is known was tried in vain, for as long again: then it ends unjudged.
+
+    A worker that is killed over a run's results, by its time or its memory, records nothing: only time can tell.
+    """
+    return now >= _end(run) + GRACE + 2 * TIME_FOR_CLOSING
+
+
 def _end(run: Run) -> datetime:
     return min([deadline(run), *([run.cancel_requested_at] if run.cancel_requested_at else [])])
 

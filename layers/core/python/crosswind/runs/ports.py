@@ -57,6 +57,13 @@ class RunStore(Protocol):
         """
         ...
 
+    def created_with(self, idempotency: IdempotencyKey) -> Run | None:
+        """The run that was created with this key; None for a new or an expired one.
+
+        Raises ConflictError when the key was used for another request.
+        """
+        ...
+
     def get(self, run_id: str) -> Run:
         """Read consistently. Raises NotFoundError."""
         ...

@@ -57,8 +57,20 @@ class DynamoRunStore:
         except TransactionFailedError as lost:
             if idempotency is None or 1 not in lost.failed:
                 raise WriteConflictError(f"{run.run_id} exists") from lost
-            return self._earlier(idempotency), False
+            earlier = self.created_with(idempotency)
+            if earlier is None:
+                raise WriteConflictError("the Idempotency-Key expired meanwhile") from lost
+            return earlier, False
         return stored, True
+
+    def created_with(self, idempotency: IdempotencyKey) -> Run | None:
+        item = self.dynamo.get(self.table, idempotency_key(idempotency.team, idempotency.key))
+        values = from_item(item) if item else None
+        if values is None or values["expiresAt"] <= expires_at(self.clock.now()):
+            return None
+        if values["requestDigest"] != idempotency.request_digest:
+            raise ConflictError("this Idempotency-Key was used for another request")
+        return self.get(values["runId"])
 
     def get(self, run_id: str) -> Run:
         item = self.dynamo.get(self.table, run_key(run_id))
@@ -163,15 +175,6 @@ class DynamoRunStore:
                 "ExpressionAttributeValues": {":now": {"N": str(expires_at(now))}},
             },
         )
-
-    def _earlier(self, wanted: IdempotencyKey) -> Run:
-        item = self.dynamo.get(self.table, idempotency_key(wanted.team, wanted.key))
-        if item is None:
-            raise WriteConflictError("the Idempotency-Key expired meanwhile")
-        values = from_item(item)
-        if values["requestDigest"] != wanted.request_digest:
-            raise ConflictError("this Idempotency-Key was used for another request")
-        return self.get(values["runId"])
 
     def _partition(self, pk: str, *, prefix: str = "") -> Iterator[dict[str, Any]]:
         values = {":pk": {"S": pk}}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from crosswind.contracts.actors import Actor
+from crosswind.contracts.actors import Action, Actor
 from crosswind.contracts.requests import RunState
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.retry import Pause, retry_conflicts
@@ -12,6 +12,7 @@ from crosswind.runs.model import Run
 from crosswind.runs.ports import RunStore, WorkStore
 from crosswind.runs.protocol import Closed
 from crosswind.runs.usecases.changing import ChangeWork
+from crosswind.runs.usecases.reading import FindRun
 
 TIME_FOR_CANCELLING = timedelta(seconds=10)  # of an API call; what is left, the watchdog cancels
 
@@ -39,15 +40,17 @@ class CancelRun:
     """Cancel a run: record the intent, then end its work, so that it still folds, judges and publishes."""
 
     runs: RunStore
+    find: FindRun
     end_work: EndWork
     clock: Clock
     pause: Pause
 
     def __call__(self, run_id: str, actor: Actor) -> Run:
-        """The run. Repeating it is no error, and a finished run stays as it is. The caller has checked permissions.
+        """The run. Repeating it is no error, and a finished run stays as it is.
 
         Raises:
-            NotFoundError: There is no such run.
+            NotFoundError: There is no such run, or none that the actor may know of.
+            ForbiddenError: The actor may not cancel runs of this team.
         """
         run = retry_conflicts(lambda: self._record(run_id, actor), pause=self.pause)
         closed = lifecycle.closed(run, self.clock.now())
@@ -56,7 +59,7 @@ class CancelRun:
         return run
 
     def _record(self, run_id: str, actor: Actor) -> Run:
-        run = self.runs.get(run_id)
+        run = self.find(run_id, actor=actor, action=Action.CANCEL_RUNS)
         if run.state is RunState.FINISHED or run.cancel_requested_at is not None:
             return run
         return self.runs.save(replace(run, cancel_requested_at=self.clock.now(), cancelled_by=actor.subject))

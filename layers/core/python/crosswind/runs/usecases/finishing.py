@@ -9,8 +9,9 @@ from crosswind.contracts.tasks import StateError
 from crosswind.contracts.work import WorkKind, WorkOutcome
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import CrosswindError, TerminalError
+from crosswind.runs import lifecycle
 from crosswind.runs.model import Work
-from crosswind.runs.ports import WorkStore
+from crosswind.runs.ports import RunStore, WorkStore
 from crosswind.runs.usecases.closing import FoldRun, JudgeRun, PublishRun, RecordFailure
 from crosswind.runs.usecases.ingesting import IngestShard
 
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 class FinishRun:
     """Ingest what was committed and never read, so that no result is lost; then fold, judge and publish."""
 
+    runs: RunStore
     works: WorkStore
     ingest: IngestShard
     fold: FoldRun
@@ -36,7 +38,11 @@ class FinishRun:
 
         False: there was not time enough to read all; call again. With `at_last` the run is finished all the same, and
         what is still unread is a fault of it. What folding or judging gave up on is recorded as the machine would do.
+        A run over which workers die is published in the end without more ado: unjudged, which is an error.
         """
+        if lifecycle.hopeless(self.runs.get(run_id), self.clock.now()):
+            self.publish(run_id)
+            return True
         if not self._ingest(run_id) and not at_last:
             return False
         self._carry_out(self.fold, run_id, state="FoldResults", at_last=at_last)

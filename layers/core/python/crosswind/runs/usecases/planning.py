@@ -16,10 +16,12 @@ from crosswind.runs.model import PlanSummary, Run, RunFailure, ShardSummary, Wor
 from crosswind.runs.planning import MOST_SHARDS, Split, split
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
 from crosswind.runs.preparing import final_key
+from crosswind.runs.reports import cut
 from crosswind.runs.usecases import documents
 
 _REASON_CHARS = 4_000
 _ERRORS_KEPT = 50
+_FAULT_CHARS = 1_000  # of each in the work item, which holds 400 KB; the plan has them whole
 
 
 class _NotPreparedError(Exception):
@@ -178,7 +180,8 @@ class PlanRun:
     def _remember(self, work: Work, found: Discovery, key: str) -> None:
         """Note that the preparation was read, and keep a good one for later runs."""
         tests = len(found.test_ids or ())
-        summary = ShardSummary(tests, 0, 0, 0, 0, 0, cases_key=None, faults=found.errors[:_ERRORS_KEPT])
+        faults = tuple(cut(error, limit=_FAULT_CHARS) for error in found.errors[:_ERRORS_KEPT])
+        summary = ShardSummary(tests, 0, 0, 0, 0, 0, cases_key=None, faults=faults)
         documents.summarise(self.works, work.key, summary, pause=self.pause)
         if found.errors or found.test_ids == ():
             return

@@ -83,15 +83,18 @@ class SubmitRun:
         suite = self._suite(request, actor)
         team = suite.metadata.team
         self.guard.require(actor, Action.START_RUNS, team=team)
+        idempotency = None
+        if idempotency_key is not None:
+            digest = json.digest([actor.issuer, actor.subject, request.model_dump(mode="json")])
+            idempotency = IdempotencyKey(team=team, key=idempotency_key, request_digest=digest)
+            earlier = self.runs.created_with(idempotency)
+            if earlier is not None:  # known before the queue is asked: it may be full of this very run
+                return earlier, False
         if self.queue.waiting_count(at_most=self.queue_limit) >= self.queue_limit:
             raise QueueFullError(
                 f"{self.queue_limit} shards wait already", retry_after_seconds=RETRY_AFTER_SECONDS
             )
         run, preparations = self._write(suite, request.parameters, actor)
-        idempotency = None
-        if idempotency_key is not None:
-            digest = json.digest([actor.issuer, actor.subject, request.model_dump(mode="json")])
-            idempotency = IdempotencyKey(team=team, key=idempotency_key, request_digest=digest)
         stored, created = self.runs.create(run, idempotency=idempotency)
         if created:
             self._start(stored, preparations)
