@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from crosswind.local.emulator_host import (
     Snapshots,
     build_codec,
     check_batches_as_aws_does,
+    wait_for_environments,
     write_snapshot,
 )
 
@@ -50,6 +52,16 @@ def test_only_the_newest_whole_snapshot_is_kept(tmp_path: Path) -> None:
     write_snapshot(folder, {"sqs": lambda: {"n": 3}}, codec)
     assert codec.load_state("sqs") == {"n": 3}
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.isdecimal()] == ["3"]
+
+
+def test_an_empty_pointer_is_no_snapshot_and_the_next_one_mends_it(tmp_path: Path) -> None:
+    folder = SnapshotFolder(tmp_path)
+    codec = build_codec(folder, PERSISTENCE)
+    (tmp_path / "CURRENT").touch()  # as a file system leaves it that kept the name and lost the content
+    assert folder.current() is None
+    assert codec.load_state("sqs") is None
+    write_snapshot(folder, {"sqs": lambda: {"n": 1}}, codec)
+    assert codec.load_state("sqs") == {"n": 1}
 
 
 @pytest.mark.parametrize("first", ["earlier", "later"])
@@ -119,3 +131,27 @@ def test_a_batch_of_messages_needs_the_permission_of_one(named: str | None, chec
     actions = SimpleNamespace(extract_iam_action=lambda service, *, body: named)
     check_batches_as_aws_does(actions)
     assert actions.extract_iam_action("sqs", body=b"") == checked
+
+
+def test_invocations_of_one_function_wait_for_their_turn_and_a_dead_environment_gives_its_turn_back() -> None:
+    busy: list[int] = []
+    most = 0
+
+    def acquire(function: str, number: int) -> tuple[object, str]:
+        nonlocal most
+        busy.append(number)
+        most = max(most, len(busy))
+        return object(), "spawn"
+
+    service = SimpleNamespace(acquire_worker=acquire, release_worker=lambda worker: busy.pop())
+    wait_for_environments(service, limit=2)
+
+    def invoke(number: int) -> None:
+        service.acquire_worker("plan_run", number)
+        time.sleep(0.01)
+        service.release_worker(None)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(invoke, range(8)))
+    assert most == 2
+    assert busy == []

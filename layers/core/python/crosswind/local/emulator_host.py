@@ -33,7 +33,6 @@ CHILD_LIMIT_SECONDS = 30  # a child that a lock inherited from another thread ho
 LOCK_WAIT_SECONDS = 0.5
 LARGE_VALUE_BYTES = 64 * 1024
 ENVIRONMENTS_PER_FUNCTION = max(2, os.cpu_count() or 1)
-_TURN_SECONDS = 0.005
 _BLOB = "__crosswind_blob__"
 _BATCHED = ("SendMessage", "DeleteMessage", "ChangeMessageVisibility")
 
@@ -51,12 +50,13 @@ class SnapshotFolder:
         self._blobs.mkdir(parents=True, exist_ok=True)
 
     def current(self) -> Path | None:
-        """The newest whole snapshot; None before the first."""
+        """The newest whole snapshot; None before the first, and where the pointer's content was lost with the power."""
         pointer = self.root / "CURRENT"
         if not pointer.exists():
             return None
-        folder = self.root / pointer.read_text(encoding="ascii").strip()
-        return folder if folder.is_dir() else None
+        name = pointer.read_text(encoding="ascii").strip()
+        folder = self.root / name
+        return folder if name.isdecimal() and folder.is_dir() else None
 
     def begin(self) -> Path:
         """An empty folder for the next snapshot."""
@@ -280,21 +280,39 @@ def check_batches_as_aws_does(actions: Any) -> None:
 
 
 def wait_for_environments(service: Any, *, limit: int) -> None:
-    """Let invocations of one function wait for a free environment once `limit` of them exist.
+    """Let invocations of one function wait for a free environment once `limit` of them are busy.
 
     Each environment is a process, and MiniStack starts as many as there are concurrent invocations: a stage of a thousand
     shards would start a hundred interpreters at once and starve everything else on a laptop.
     """
-    acquire = service.acquire_worker
+    acquire, release = service.acquire_worker, service.release_worker
+    turns: dict[str, threading.Semaphore] = {}
+    mine = (
+        threading.local()
+    )  # an invocation takes and gives back on one thread, with None for a worker that has died
 
-    def acquire_in_turn(*args: Any, **options: Any) -> Any:
-        while True:
-            worker, how = acquire(*args, **{**options, "max_concurrency": limit})
-            if worker is not None:
-                return worker, how
-            time.sleep(_TURN_SECONDS)
+    def acquire_in_turn(function: str, *args: Any, **options: Any) -> Any:
+        turn = turns.setdefault(function, threading.Semaphore(limit))
+        turn.acquire()
+        try:
+            worker, how = acquire(function, *args, **options)
+        except BaseException:
+            turn.release()
+            raise
+        if worker is None:
+            turn.release()
+        else:
+            mine.held = [*getattr(mine, "held", ()), turn]
+        return worker, how
 
-    service.acquire_worker = acquire_in_turn
+    def release_in_turn(worker: Any) -> None:
+        try:
+            release(worker)
+        finally:
+            *mine.held, turn = mine.held
+            turn.release()
+
+    service.acquire_worker, service.release_worker = acquire_in_turn, release_in_turn
 
 
 def main() -> None:
