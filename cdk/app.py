@@ -38,6 +38,9 @@ def build(app: App, *, stage: Stage, issuers: str, root: Path = ROOT) -> None:
     )
     for stack in (platform, runs, edge):
         Tags.of(stack).add("crosswind:stage", stage.name)
+    if platform.alarm_topic is not None:
+        for stack in (runs, edge):
+            platform.alarm_topic.hear(stack)
     nag.acknowledge(stage, platform=platform, runs=runs, edge=edge)
     warning = packages.warning()
     if warning:

@@ -21,6 +21,9 @@ class QueueProps:
     visibility_timeout: Duration
     """At least six times the time limit of the Lambda that consumes it."""
 
+    dead_letters_visibility_timeout: Duration
+    """The same for the Lambda that consumes its dead letters."""
+
     max_receives: int
     oldest_message_alarm: Duration
 
@@ -48,7 +51,7 @@ class Queue(Construct):
             data_key_reuse=Duration.hours(1),
             enforce_ssl=True,
             retention_period=Duration.days(_DEAD_LETTER_DAYS),
-            visibility_timeout=self._props.visibility_timeout,
+            visibility_timeout=self._props.dead_letters_visibility_timeout,
         )
 
     def _define_queue(self) -> None:

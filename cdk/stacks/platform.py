@@ -1,8 +1,9 @@
-"""What every area stands on: the data key, the event bus, the buckets."""
+"""What every area stands on: the data key, the event bus, the buckets, the topic of the alarms."""
 
-from aws_cdk import RemovalPolicy, Stack, aws_events, aws_kms
+from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_kms
 from constructs import Construct
 
+from cdk.constructs.alarm_topic import AlarmTopic
 from cdk.constructs.bucket import AccessLogBucket, Bucket, BucketProps
 from cdk.constructs.log_group import let_logs_use
 from cdk.stages import Stage
@@ -12,12 +13,14 @@ SOURCES_PREFIX = "sources"
 
 
 class PlatformStack(Stack):
-    """Key, bus and buckets; other stacks take them as attributes."""
+    """Key, bus, buckets and topic; other stacks take them as attributes."""
 
     key: aws_kms.Key
     bus: aws_events.EventBus
     artifacts: Bucket
     sources: Bucket
+    alarm_topic: AlarmTopic | None
+    """None where the stage has no alarms."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -25,13 +28,14 @@ class PlatformStack(Stack):
         self._define_key()
         self._define_bus()
         self._define_buckets()
+        self.alarm_topic = self._define_alarm_topic() if stage.alarms else None
 
     def _define_key(self) -> None:
         self.key = aws_kms.Key(
             self,
             "DataKey",
             enable_key_rotation=True,
-            description=f"Crosswind {self._stage.name}: tables, queues, objects and logs",
+            description=f"Crosswind {self._stage.name}: tables, queues, objects, logs and alarms",
             removal_policy=RemovalPolicy.RETAIN if self._stage.protected else RemovalPolicy.DESTROY,
         )
         if self._stage.encrypted_logs:
@@ -53,3 +57,8 @@ class PlatformStack(Stack):
 
         self.artifacts = bucket("Artifacts", prefix=ARTIFACTS_PREFIX, archive=True)
         self.sources = bucket("Sources", prefix=SOURCES_PREFIX, archive=False)
+
+    def _define_alarm_topic(self) -> AlarmTopic:
+        made = AlarmTopic(self, "Alarms", key=self.key, description=f"Crosswind {self._stage.name}")
+        CfnOutput(self, "AlarmTopicArn", value=made.topic.topic_arn)
+        return made

@@ -125,12 +125,15 @@ class RunsStack(Stack):
         self.queue_table = Table(self, "Queue", props=TableProps(stage=stage, key=key))
 
     def _define_queues(self) -> None:
+        def hidden_for(consumer: str) -> Duration:
+            return Duration.seconds(6 * _WORKERS[consumer][1].seconds)
+
         def queue(name: str, *, consumer: str | None, max_receives: int, oldest: Duration) -> Queue:
-            seconds = 6 * _WORKERS[consumer][1].seconds if consumer else 60
             props = QueueProps(
                 stage=self._stage,
                 key=self._platform.key,
-                visibility_timeout=Duration.seconds(seconds),
+                visibility_timeout=hidden_for(consumer) if consumer else Duration.seconds(60),
+                dead_letters_visibility_timeout=hidden_for("fail_dead_letters"),
                 max_receives=max_receives,
                 oldest_message_alarm=oldest,
             )

@@ -1,40 +1,5 @@
-"""The same moto as in tests/stores: each test has tables, buckets and queues of its own."""
+"""The same moto as in tests/stores, for the half of each contract that is no fake."""
 
-from collections.abc import Iterator
-from typing import Any
+from tests.stores.fixtures import bucket, dynamodb, moto, s3, sqs, tables
 
-import pytest
-from moto import mock_aws
-
-from tests.stores.embedded import Tables, client, make_bucket, make_tables
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _moto() -> Iterator[None]:
-    with mock_aws():
-        yield
-
-
-@pytest.fixture(scope="module")
-def dynamodb(_moto: None) -> Any:
-    return client("dynamodb")
-
-
-@pytest.fixture(scope="module")
-def s3(_moto: None) -> Any:
-    return client("s3", signature_version="s3v4", s3={"addressing_style": "path"})
-
-
-@pytest.fixture(scope="module")
-def sqs(_moto: None) -> Any:
-    return client("sqs")
-
-
-@pytest.fixture
-def tables(dynamodb: Any) -> Tables:
-    return make_tables(dynamodb)
-
-
-@pytest.fixture
-def bucket(s3: Any) -> str:
-    return make_bucket(s3)
+__all__ = ["bucket", "dynamodb", "moto", "s3", "sqs", "tables"]

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from dataclasses import replace
 
 import httpx
 import psutil
@@ -35,6 +36,22 @@ def test_a_second_up_changes_nothing_and_is_quick(cloud: Cloud) -> None:
     assert time.monotonic() - started < 10
     assert answer["seconds"] < 5
     assert cloud.state == before
+
+
+def test_up_starts_anew_what_runs_older_code_and_keeps_the_data(cloud: Cloud) -> None:
+    cloud.up()
+    put_item(cloud, "LIFE#upgraded")
+    before = cloud.state
+    older = {name: replace(ref, made_from="older") for name, ref in before.processes.items()}
+    cloud.home.save(replace(before, processes=older))
+    cloud.up()
+    after = cloud.state
+    assert {name: ref.made_from for name, ref in after.processes.items()} == {
+        name: ref.made_from for name, ref in before.processes.items()
+    }
+    assert all(after.processes[name].pid != ref.pid for name, ref in before.processes.items())
+    assert [processes.find(ref) for ref in before.processes.values()] == [None] * len(before.processes)
+    assert "LIFE#upgraded" in names_of_items(cloud)
 
 
 def test_every_part_is_well_after_up(cloud: Cloud) -> None:

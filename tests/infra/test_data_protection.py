@@ -62,15 +62,30 @@ def test_cloudwatch_logs_may_use_the_data_key_for_this_accounts_log_groups_only(
     assert ":log-group:*" in context
 
 
+def test_the_alarms_topic_is_encrypted_tls_only_and_open_to_alarms_of_this_account(
+    prod: Assembly, local: Assembly
+) -> None:
+    (topic,) = prod.resources("AWS::SNS::Topic").values()
+    assert "DataKey" in text(topic["Properties"]["KmsMasterKeyId"])
+    (policy,) = prod.resources("AWS::SNS::TopicPolicy").values()
+    assert _denies_plain_http(policy)
+    (key,) = prod.resources("AWS::KMS::Key").values()
+    for statements in (
+        policy["Properties"]["PolicyDocument"]["Statement"],
+        key["Properties"]["KeyPolicy"]["Statement"],
+    ):
+        (allowed,) = [each for each in statements if "cloudwatch.amazonaws.com" in text(each["Principal"])]
+        assert "AWS::AccountId" in text(allowed["Condition"]["StringEquals"]["aws:SourceAccount"])
+    assert not local.resources("AWS::SNS::Topic")
+
+
 def test_a_message_stays_hidden_for_six_times_its_consumers_time_limit(assembly: Assembly) -> None:
     queues = assembly.resources("AWS::SQS::Queue")
     functions = assembly.resources("AWS::Lambda::Function")
     for mapping in assembly.resources("AWS::Lambda::EventSourceMapping").values():
         queue = queues[mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]]
         function = functions[mapping["Properties"]["FunctionName"]["Ref"]]
-        assert queue["Properties"]["VisibilityTimeout"] >= function["Properties"]["Timeout"]
-        if "RedrivePolicy" in queue["Properties"]:
-            assert queue["Properties"]["VisibilityTimeout"] >= 6 * function["Properties"]["Timeout"]
+        assert queue["Properties"]["VisibilityTimeout"] >= 6 * function["Properties"]["Timeout"]
 
 
 def test_tables_are_encrypted_expire_and_can_be_recovered_outside_laptops(assembly: Assembly) -> None:

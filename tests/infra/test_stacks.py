@@ -165,6 +165,15 @@ def test_alarms_watch_dead_letters_errors_ages_machines_and_the_sweep(
     assert not local.resources("AWS::CloudWatch::Alarm")
 
 
+def test_every_alarm_tells_the_topic_when_it_goes_off_and_when_it_is_over(assembly: Assembly) -> None:
+    alarms = assembly.resources("AWS::CloudWatch::Alarm")
+    for name, alarm in alarms.items():
+        for actions in ("AlarmActions", "OKActions"):
+            (action,) = alarm["Properties"][actions]
+            assert "AlarmsTopic" in text(action), name
+    assert ("AlarmTopicArn" in assembly.templates["platform"].get("Outputs", {})) is bool(alarms)
+
+
 def test_logs_end(assembly: Assembly) -> None:
     groups = assembly.resources("AWS::Logs::LogGroup")
     assert len(groups) >= len(assembly.functions()) + 1

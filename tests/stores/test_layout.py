@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,12 +11,13 @@ import pytest
 
 from crosswind.adapters.aws.attributes import UnknownSchemaError
 from crosswind.adapters.aws.cursors import write_cursor
+from crosswind.adapters.aws.dynamo import Dynamo
 from crosswind.adapters.aws.queue_store import DynamoQueueStore
 from crosswind.adapters.aws.run_store import DynamoRunStore
 from crosswind.adapters.aws.suite_store import DynamoSuiteStore
-from crosswind.adapters.aws.work_store import DynamoWorkStore
+from crosswind.adapters.aws.work_store import ADMISSIONS_AT_ONCE, DynamoWorkStore
 from crosswind.contracts.requests import CaseStatus, RunState
-from crosswind.kernel.errors import InvalidInputError, TooLargeError
+from crosswind.kernel.errors import InvalidInputError, TooLargeError, WriteConflictError
 from crosswind.runs.model import Case, WorkState
 from crosswind.runs.ports import IdempotencyKey, RunFilter, SuiteRecord
 from tests.fakes import START, SettableClock, make_event, make_run, make_work
@@ -126,6 +127,29 @@ def test_thirty_admissions_cost_one_transaction(
     work.admit_all([(one, replace(one, state=WorkState.ADMITTED)) for one in waiting], fence=term.fence)
 
     assert written() == ["TransactWriteItems", "TransactWriteItems"]
+
+
+def test_admissions_before_the_fence_moved_are_told_and_the_rest_is_refused(
+    tables: Tables, work: DynamoWorkStore
+) -> None:
+    queue = DynamoQueueStore(dynamo=tables.dynamo, table=tables.queue)
+    term = queue.lead("a", now=START, duration=timedelta(seconds=20))
+    assert term is not None
+    waiting = [work.save(None, make_work(number)) for number in range(ADMISSIONS_AT_ONCE + 1)]
+    pairs = [(one, replace(one, state=WorkState.ADMITTED)) for one in waiting]
+
+    class Overtaken(Dynamo):
+        def transact(self, actions: Sequence[Any]) -> None:
+            super().transact(actions)
+            assert queue.lead("b", now=START + timedelta(seconds=20), duration=timedelta(seconds=20))
+
+    slow = replace(work, dynamo=Overtaken(tables.client, pause=lambda _: None))
+    written = slow.admit_all(pairs, fence=term.fence)
+
+    assert [one.key for one in written] == [one.key for one in waiting[:-1]]
+    assert len(queue.active()) == ADMISSIONS_AT_ONCE
+    with pytest.raises(WriteConflictError):
+        work.admit_all(pairs[-1:], fence=term.fence)
 
 
 def test_only_runs_are_in_the_index_by_team(

@@ -109,12 +109,26 @@ def test_a_link_inside_the_folder_stays_a_link(tmp_path: Path) -> None:
         assert tar.getmember("link").linkname == "sub/a.txt"
 
 
-@pytest.mark.parametrize("target", ["/etc/hostname", "../outside"])
+@pytest.mark.parametrize("target", ["/etc/hostname", "../outside", "../in/a"])
 def test_a_link_that_leads_out_is_refused(tmp_path: Path, target: str) -> None:
     folder = make(tmp_path / "in", {"a": ""})
     (folder / "link").symlink_to(target)
-    with pytest.raises(CliError, match="leads out of the folder"):
+    with pytest.raises(CliError, match=r"the link 'link' leads to .*, out of the working directory"):
         names(folder)
+
+
+def test_a_link_that_turns_back_on_its_way_is_refused_as_the_runner_would(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"a/x": "", "b": ""})
+    (folder / "link").symlink_to("a/../b")
+    with pytest.raises(CliError, match=r"'a/\.\./b', which turns back on its way"):
+        names(folder)
+
+
+def test_a_link_may_climb_within_the_folder_and_lead_to_itself(tmp_path: Path) -> None:
+    folder = make(tmp_path, {"a/x": "", "b": ""})
+    (folder / "a" / "up").symlink_to("../b")
+    (folder / "loop").symlink_to("loop")
+    assert names(folder) == ["a", "a/up", "a/x", "b", "loop"]
 
 
 def test_a_pipe_is_refused(tmp_path: Path) -> None:

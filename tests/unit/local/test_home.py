@@ -1,14 +1,17 @@
 """state.json and the processes it names."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from crosswind.local import processes
-from crosswind.local.cloud import EmbeddedCloud, UpOptions
+from crosswind.local import fingerprints, processes
+from crosswind.local.cloud import EmbeddedCloud, UpOptions, runs_as
 from crosswind.local.home import Home, LocalError, LocalState, ProcessRef
 from crosswind.local.pool import RunnerStarter
 from tests.conftest import allowed_skips
@@ -45,10 +48,52 @@ def test_the_environment_names_the_data_directory(tmp_path: Path) -> None:
 def test_a_process_with_the_same_number_and_another_start_is_not_ours() -> None:
     mine = processes.ref_of(os.getpid())
     assert processes.find(mine) is not None
-    stranger = ProcessRef(mine.pid, mine.started - 10)
-    assert processes.find(stranger) is None
-    assert processes.stop(stranger, grace_seconds=0) is False
-    assert processes.end_group(stranger) == 0
+    for stranger in (replace(mine, started=mine.started - 10), replace(mine, boot="another")):
+        assert processes.find(stranger) is None
+        assert processes.stop(stranger, grace_seconds=0) is False
+        assert processes.end_group(stranger) == 0
+
+
+def test_a_process_is_known_again_after_a_step_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = processes.ref_of(os.getpid())
+    real = psutil.Process.create_time
+    step = 0 if not mine.boot else 3600  # elsewhere than on Linux only psutil knows when a process started
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: real(process) + step)
+    assert processes.find(mine) is not None
+
+
+def test_a_state_of_before_is_read_and_its_processes_are_known_and_out_of_date(tmp_path: Path) -> None:
+    old = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+    text = json.dumps({"port": 1, "emulator_port": 2, "runners": 3, "processes": {"pool": old}})
+    (tmp_path / "state.json").write_text(text)
+    state = Home(tmp_path).load()
+    assert state is not None
+    assert processes.find(state.processes["pool"]) is not None
+    assert not runs_as(state.processes["pool"], fingerprints.of_package())
+
+
+def test_a_process_of_older_code_or_other_options_is_out_of_date() -> None:
+    mine = replace(processes.ref_of(os.getpid()), made_from=fingerprints.of_options("code", ["a=1", "b=2"]))
+    assert runs_as(mine, fingerprints.of_options("code", ["b=2", "a=1"]))
+    assert not runs_as(mine, fingerprints.of_options("code", ["a=1", "b=3"]))
+    assert not runs_as(mine, fingerprints.of_options("newer", ["a=1", "b=2"]))
+    assert not runs_as(replace(mine, started=0), mine.made_from)
+
+
+def test_a_fingerprint_follows_names_and_contents_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "a.py").write_text("1")
+    seen = [fingerprints.of_files(tmp_path, ["kept"])]
+    (tmp_path / "other.py").write_text("not named")
+    (tmp_path / "kept" / "__pycache__").mkdir()
+    (tmp_path / "kept" / "__pycache__" / "a.pyc").write_text("made of it")
+    assert fingerprints.of_files(tmp_path, ["kept"]) == seen[0]
+    (tmp_path / "kept" / "a.py").write_text("2")
+    seen.append(fingerprints.of_files(tmp_path, ["kept"]))
+    (tmp_path / "kept" / "a.py").rename(tmp_path / "kept" / "b.py")
+    seen.append(fingerprints.of_files(tmp_path, ["kept"]))
+    seen.append(fingerprints.of_files(tmp_path, ["kept"], made_with="another tool"))
+    assert len(set(seen)) == 4
 
 
 def test_a_folder_with_other_things_in_it_never_becomes_ours_to_delete(tmp_path: Path) -> None:

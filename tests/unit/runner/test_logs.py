@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosswind.kernel.errors import DependencyError
-from crosswind.runner.logs import CHUNK_BYTES, LogShipper, Masker
+from crosswind.runner.logs import CHUNK_BYTES, MASK, LogShipper, Masker
 from tests.fakes import MemoryObjectStore
 from tests.unit.runner.rig import wait_until
 
@@ -25,6 +25,43 @@ def test_no_secret_is_shown_wherever_the_stream_is_cut(pieces: list[str], secret
     masker = Masker(secrets)
     shown = b"".join(masker.feed(piece.encode()) for piece in pieces) + masker.flush()
     assert not any(secret.encode() in shown for secret in secrets)
+
+
+def masked(text: bytes, secrets: list[str]) -> bytes:
+    """What must be shown, byte by byte: one mask for each secret, and for secrets that overlap."""
+    starts = [
+        (start, start + len(secret))
+        for secret in map(str.encode, secrets)
+        for start in range(len(text))
+        if text.startswith(secret, start)
+    ]
+    shown, hidden = bytearray(), 0
+    for position in range(len(text)):
+        stops = [stop for start, stop in starts if start == position]
+        if stops and position >= hidden:
+            shown += MASK
+        hidden = max([hidden, *stops])
+        if position >= hidden:
+            shown += text[position : position + 1]
+    return bytes(shown)
+
+
+@given(
+    pieces=st.lists(st.text(alphabet="abc", max_size=6), max_size=20),
+    secrets=st.lists(st.text(alphabet="abc", min_size=3, max_size=8), min_size=1, max_size=4),
+)
+def test_every_byte_of_a_secret_is_hidden_however_the_stream_is_cut(
+    pieces: list[str], secrets: list[str]
+) -> None:
+    masker = Masker(secrets)
+    shown = b"".join(masker.feed(piece.encode()) for piece in pieces) + masker.flush()
+    assert shown == masked("".join(pieces).encode(), secrets)
+
+
+def test_the_tail_of_a_longer_secret_is_not_shown_when_a_shorter_one_is_its_start() -> None:
+    masker = Masker(["token", "token-of-prod"])
+    assert masker.feed(b"it is token") + masker.feed(b"-of-prod.") + masker.flush() == b"it is ***."
+    assert masker.feed(b"it is token") + masker.feed(b"-of-dev.") + masker.flush() == b"it is ***-of-dev."
 
 
 def test_what_is_no_secret_is_shown_at_once() -> None:

@@ -16,7 +16,7 @@ from crosswind.runs.usecases.closing import FoldRun
 from crosswind.runs.usecases.finishing import TIME_FOR_INGESTING, FinishRun
 from crosswind.runs.usecases.recovery import RecoverRun, Recovery
 from tests.fakes import MemoryExecutions, MemoryQueues, SettableClock
-from tests.unit.runs.test_results_flow import RUN, World, junit, no_pause, started
+from tests.unit.runs.results_world import RUN, World, junit, no_pause, started
 
 
 class SlowClock(SettableClock):

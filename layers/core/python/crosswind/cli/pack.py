@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, cast
 
 from crosswind.cli.errors import CliError
+from crosswind.runner.archives import ArchiveRefusedError, check_link
 
 IGNORE_FILE = ".crosswindignore"
 MAX_ARCHIVE_BYTES = 2 * 1024**3
@@ -133,13 +134,16 @@ def _add(archive: tarfile.TarFile, path: Path, root: Path) -> None:
 
 
 def _inner_link(path: Path, root: Path) -> str:
-    target = path.readlink()
-    if target.is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+    """Where a link leads, if a runner will take it: otherwise the run would fail minutes later. Raises CliError."""
+    target = path.readlink().as_posix()
+    try:
+        check_link(PurePosixPath(path.relative_to(root).as_posix()), target)
+    except ArchiveRefusedError as error:
         raise CliError(
-            f"{path} is a link that leads out of the folder, to {target}",
-            hint=f"Replace it by what it points to, or name it in {IGNORE_FILE}.",
-        )
-    return target.as_posix()
+            f"{root} cannot be packed: {error}",
+            hint=f"Let it lead straight to its goal, replace it by what it leads to, or name it in {IGNORE_FILE}.",
+        ) from error
+    return target
 
 
 def _digest(file: Path) -> str:

@@ -79,6 +79,9 @@ class Plan(WireModel):
     discovered: int | None = None
     method: str = Field(description="How tests were split, for people: by-duration, by-count or whole.")
     reason: str | None = None
+    failure_kind: str | None = Field(
+        default=None, description="Of the failure that left nothing to plan: setup or infrastructure."
+    )
     errors: tuple[str, ...] = Field(
         default=(), description="Collection errors that the verdict must tell of."
     )

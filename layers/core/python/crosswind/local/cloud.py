@@ -1,6 +1,7 @@
 """Brings the embedded cloud up and down: emulator, gateway with issuer, stacks, and a pool of runners.
 
-`up` may be called at any time: it starts what is missing, deploys what has changed, and does nothing otherwise.
+`up` may be called at any time: it starts what is missing or runs older code, deploys what has changed, and does nothing
+otherwise.
 """
 
 import json
@@ -16,7 +17,7 @@ import httpx
 
 from crosswind.adapters.aws.deployment import Deployment
 from crosswind.bootstrap.deployment import deployment as build_deployment
-from crosswind.local import credentials, deploy, emulator, processes
+from crosswind.local import credentials, deploy, emulator, fingerprints, processes
 from crosswind.local.certificates import ensure_certificates
 from crosswind.local.home import Home, LocalError, LocalState, ProcessRef, source_root
 from crosswind.local.issuer import ensure_issuer
@@ -60,12 +61,13 @@ class EmbeddedCloud:
             if state.iam_enforced:
                 ensure_certificates(self.home.tls)
             self.home.save(state)
-            state = self._ensure_gateway(state)
+            code = fingerprints.of_package()
+            state = self._ensure_gateway(state, code)
             state, restarted = self._ensure_emulator(state, tools)
             self._await_gateway(state)
             state, deployed = self._ensure_stacks(state, tools)
             state, refilled = self._ensure_pool(
-                state, tools, renew=deployed or (restarted and state.iam_enforced)
+                state, tools, code, renew=deployed or (restarted and state.iam_enforced)
             )
             if restarted or deployed or refilled:
                 self.report("sweeping for runs that were in flight")
@@ -143,9 +145,9 @@ class EmbeddedCloud:
                 holder = processes.port_holder(port)
                 raise LocalError(f"port {port} is taken by {holder}; choose another with {option}")
 
-    def _ensure_gateway(self, state: LocalState) -> LocalState:
+    def _ensure_gateway(self, state: LocalState, code: str) -> LocalState:
         ref = state.processes.get(GATEWAY)
-        if processes.find(ref) and gateway_is_healthy(state):
+        if runs_as(ref, code) and gateway_is_healthy(state):
             return state
         processes.stop(ref, grace_seconds=5)
         self.report(f"starting the endpoint at {state.endpoint}")
@@ -154,7 +156,7 @@ class EmbeddedCloud:
             log=self.home.logs / f"{GATEWAY}.log",
             environ=processes.scrubbed_environment({"PYTHONUNBUFFERED": "1"}),
         )
-        return self._record(state, GATEWAY, ref)
+        return self._record(state, GATEWAY, ref, made_from=code)
 
     def _await_gateway(self, state: LocalState) -> None:
         """After the emulator's start, which takes longer."""
@@ -166,14 +168,14 @@ class EmbeddedCloud:
         )
 
     def _ensure_emulator(self, state: LocalState, tools: Tools) -> tuple[LocalState, bool]:
-        ref = state.processes.get(emulator.NAME)
-        if processes.find(ref) and emulator.is_healthy(self.home, state):
+        ref, code = state.processes.get(emulator.NAME), fingerprints.of_emulator()
+        if runs_as(ref, code) and emulator.is_healthy(self.home, state):
             return state, False
         if ref is not None:
-            emulator.stop(ref)  # one that hangs, or what a killed one left behind
+            emulator.stop(ref)  # one of older code, one that hangs, or what a killed one left behind
         self.report("starting the AWS emulator")
         ref = emulator.start(self.home, state, python=tools.emulator_python)
-        return self._record(state, emulator.NAME, ref), True
+        return self._record(state, emulator.NAME, ref, made_from=code), True
 
     def _ensure_stacks(self, state: LocalState, tools: Tools) -> tuple[LocalState, bool]:
         root = source_root()
@@ -192,12 +194,9 @@ class EmbeddedCloud:
         self.home.save(state)
         return state, True
 
-    def _ensure_pool(self, state: LocalState, tools: Tools, *, renew: bool) -> tuple[LocalState, bool]:
-        ref = state.processes.get(POOL)
-        if _pool_size(ref) == state.runners and not renew:
-            return state, False
-        processes.stop(ref, grace_seconds=_POOL_STOP_SECONDS)
-        self.report(f"starting {state.runners} runners")
+    def _ensure_pool(
+        self, state: LocalState, tools: Tools, code: str, *, renew: bool
+    ) -> tuple[LocalState, bool]:
         environ = {
             **json.loads(state.outputs["RunnerEnvironment"]),
             **emulator.client_environment(self.home, state),
@@ -206,12 +205,19 @@ class EmbeddedCloud:
         }
         if state.iam_enforced:
             environ[credentials.ROLE_ARN] = state.outputs["RunnerRoleArn"]
+        options = (f"{state.runners} runners", *(f"{key}={value}" for key, value in environ.items()))
+        made_from = fingerprints.of_options(code, options)
+        ref = state.processes.get(POOL)
+        if runs_as(ref, made_from) and not renew:
+            return state, False
+        processes.stop(ref, grace_seconds=_POOL_STOP_SECONDS)
+        self.report(f"starting {state.runners} runners")
         ref = processes.start_detached(
             [sys.executable, "-m", "crosswind.local.pool", str(self.home.path), str(state.runners)],
             log=self.home.logs / f"{POOL}.log",
             environ=processes.scrubbed_environment(environ),
         )
-        state = self._record(state, POOL, ref)
+        state = self._record(state, POOL, ref, made_from=made_from)
         processes.wait_until(
             lambda: state.runners == 0 or _running_runners(ref) > 0,
             seconds=_POOL_START_SECONDS,
@@ -220,13 +226,18 @@ class EmbeddedCloud:
         )
         return state, True
 
-    def _record(self, state: LocalState, name: str, ref: ProcessRef) -> LocalState:
-        state = state.with_process(name, ref)
+    def _record(self, state: LocalState, name: str, ref: ProcessRef, *, made_from: str) -> LocalState:
+        state = state.with_process(name, replace(ref, made_from=made_from))
         self.home.save(state)
         return state
 
     def _deployment(self, state: LocalState) -> Deployment:
         return build_deployment(emulator.client_environment(self.home, state))
+
+
+def runs_as(ref: ProcessRef | None, made_from: str) -> bool:
+    """Whether the process runs, and was started with this code and these options."""
+    return ref is not None and ref.made_from == made_from and processes.find(ref) is not None
 
 
 def gateway_is_healthy(state: LocalState) -> bool:
@@ -241,11 +252,6 @@ def gateway_is_healthy(state: LocalState) -> bool:
 def _running_runners(ref: ProcessRef | None) -> int:
     process = processes.find(ref)
     return len(process.children()) if process is not None else 0
-
-
-def _pool_size(ref: ProcessRef | None) -> int | None:
-    process = processes.find(ref)
-    return int(process.cmdline()[-1]) if process is not None else None
 
 
 def elapsed_reporter(write: Callable[[str], None]) -> Report:

@@ -1,14 +1,13 @@
 """Deploys stage `local` with the real CDK app and the real CDK CLI, and only when something has changed."""
 
-import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from crosswind.adapters.aws.deployment import Deployment
-from crosswind.local import emulator, processes
+from crosswind.local import emulator, fingerprints, processes
 from crosswind.local.home import ACCOUNT, REGION, STACK_PREFIX, STAGE, Home, LocalError, LocalState
 from crosswind.local.tools import CDK, MINISTACK, Tools
 
@@ -21,16 +20,8 @@ _COMMAND_SECONDS = 600
 
 def fingerprint(root: Path, state: LocalState) -> str:
     """A hash of everything that the deployment is made from: sources, tools and options."""
-    digest = hashlib.sha256(f"{CDK} {MINISTACK} {sys.version} {state.issuer} {state.iam_enforced}".encode())
-    for name in _DEPLOYED_FROM:
-        for path in _files(root / name):
-            relative = path.relative_to(root).as_posix()
-            if relative.startswith(_NOT_DEPLOYED):
-                continue
-            content = path.read_bytes()
-            digest.update(f"\n{relative} {len(content)}\n".encode())
-            digest.update(content)
-    return digest.hexdigest()
+    made_with = f"{CDK} {MINISTACK} {sys.version} {state.issuer} {state.iam_enforced}"
+    return fingerprints.of_files(root, _DEPLOYED_FROM, made_with=made_with, leave_out=_NOT_DEPLOYED)
 
 
 def is_whole(deployment: Deployment) -> bool:
@@ -93,15 +84,6 @@ def outputs(deployment: Deployment) -> Mapping[str, str]:
         for key, value in stack.outputs.items()
         if not key.startswith("ExportsOutput")
     }
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-        return
-    for entry in sorted(path.rglob("*")):
-        if entry.is_file() and "__pycache__" not in entry.parts:
-            yield entry
 
 
 def _cdk_environment() -> dict[str, str]:

@@ -28,10 +28,16 @@ class LocalError(TerminalError):
 
 @dataclass(frozen=True, slots=True)
 class ProcessRef:
-    """A process that `up` started: its number, and the time of its start, which tells it from a later one."""
+    """A process that `up` started: its number, and the time of its start, which tells it from a later one.
+
+    `started` counts seconds from the start of the machine where `boot` names that start, otherwise from 1970, as state.json
+    of before had it. `made_from` is a fingerprint of the process's code and options.
+    """
 
     pid: int
     started: float
+    boot: str = ""
+    made_from: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -37,19 +38,20 @@ def start_detached(
 
 def ref_of(pid: int) -> ProcessRef:
     """Name a running process. Raises LocalError when it has ended already."""
+    boot = _boot_id()
     try:
-        return ProcessRef(pid=pid, started=psutil.Process(pid).create_time())
+        return ProcessRef(pid=pid, started=_start_time(pid, boot=boot), boot=boot)
     except psutil.NoSuchProcess as error:
         raise LocalError(f"process {pid} ended as soon as it was started; its log says why") from error
 
 
 def find(ref: ProcessRef | None) -> psutil.Process | None:
     """The process, if it is the very one that was started and still runs."""
-    if ref is None:
+    if ref is None or ref.boot not in ("", _boot_id()):
         return None
     try:
         process = psutil.Process(ref.pid)
-        if abs(process.create_time() - ref.started) > _START_TOLERANCE:
+        if abs(_start_time(ref.pid, boot=ref.boot) - ref.started) > _START_TOLERANCE:
             return None
         return process if process.status() != psutil.STATUS_ZOMBIE else None
     except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -88,11 +90,11 @@ def end_group(ref: ProcessRef | None, *, grace_seconds: float = 0) -> int:
     The number of a group stays taken while it has members, so members are ours when no other process leads the group
     and they started after our leader did.
     """
-    if ref is None or find(ref) is not None:
+    if ref is None or ref.boot not in ("", _boot_id()) or find(ref) is not None:
         return 0
     if psutil.pid_exists(ref.pid) and not _is_zombie(ref.pid):
         return 0  # the number was given to another process, so the group had no members left
-    members = [process for process in psutil.process_iter(["create_time"]) if _is_member(process, ref)]
+    members = [process for process in psutil.process_iter() if _is_member(process, ref)]
     if grace_seconds > 0:
         _signal(members, psutil.Process.terminate)
         _all_gone(members, seconds=grace_seconds)
@@ -109,11 +111,36 @@ def _signal(members: Sequence[psutil.Process], action: Callable[[psutil.Process]
 
 def _is_member(process: psutil.Process, ref: ProcessRef) -> bool:
     try:
-        same_group = os.getpgid(process.pid) == ref.pid and os.getsid(process.pid) == ref.pid
+        if os.getpgid(process.pid) != ref.pid or os.getsid(process.pid) != ref.pid:
+            return False
         alive = process.status() != psutil.STATUS_ZOMBIE
-        return alive and same_group and process.create_time() >= ref.started - _START_TOLERANCE
+        return alive and _start_time(process.pid, boot=ref.boot) >= ref.started - _START_TOLERANCE
     except (OSError, psutil.Error):
         return False
+
+
+def _start_time(pid: int, *, boot: str) -> float:
+    """When a process started, in seconds: from the machine's start, which no step of the clock moves, where `boot` names it.
+
+    Otherwise from 1970, as psutil tells it. Raises psutil.NoSuchProcess.
+    """
+    if not boot:
+        return psutil.Process(pid).create_time()
+    try:
+        line = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    # The name, in parentheses, may hold anything; behind it the start is the twentieth word, the line's field 22.
+    return int(line.rpartition(b")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+
+
+@cache
+def _boot_id() -> str:
+    """The name that Linux gives to this start of the machine; empty elsewhere."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def _is_zombie(pid: int) -> bool:

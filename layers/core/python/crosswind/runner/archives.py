@@ -190,7 +190,7 @@ class _Unpacking:
             if member.isdir():
                 self._directory(target)
             elif member.issym():
-                _check_link(path, member.linkname)
+                check_link(path, member.linkname)
                 target.symlink_to(member.linkname)
             elif member.islnk():
                 self._hard_link(target, _inner_path(member.linkname))
@@ -295,7 +295,7 @@ def _pack(folder: Path, target: Path, limits: ArchiveLimits, check: Callable[[],
             elif stat.S_ISLNK(status.st_mode):
                 entry.type, entry.linkname = tarfile.SYMTYPE, str(path.readlink())
                 try:
-                    _check_link(inner, entry.linkname)
+                    check_link(inner, entry.linkname)
                 except ArchiveRefusedError as error:
                     left_out.append(str(error))
                     continue
@@ -337,15 +337,16 @@ def _check_depth(path: PurePosixPath, limits: ArchiveLimits) -> None:
         raise ArchiveRefusedError(f"{str(path)[:200]!r} lies in more than {limits.depth} folders")
 
 
-def _check_link(path: PurePosixPath, target: str) -> None:
-    """A link may climb no higher than the archive's top, and only at its start: later it could pass other links."""
+def check_link(path: PurePosixPath, target: str) -> None:
+    """A link may climb no higher than the archive's top, and only at its start: later it could pass other links.
+
+    `path` is the link's own in the archive. Raises ArchiveRefusedError. Who packs asks this, too.
+    """
     parts = PurePosixPath(target).parts
     climbs = next((index for index, part in enumerate(parts) if part != ".."), len(parts))
-    if (
-        not target
-        or "\0" in target
-        or target.startswith("/")
-        or climbs > len(path.parts) - 1
-        or ".." in parts[climbs:]
-    ):
+    if not target or "\0" in target or target.startswith("/") or climbs > len(path.parts) - 1:
         raise ArchiveRefusedError(f"the link {str(path)!r} leads to {target!r}, out of the working directory")
+    if ".." in parts[climbs:]:
+        raise ArchiveRefusedError(
+            f"the link {str(path)!r} leads to {target!r}, which turns back on its way: '..' may stand only at its start"
+        )

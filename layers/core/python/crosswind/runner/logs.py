@@ -17,31 +17,52 @@ _LAST_BYTES = 2000
 
 
 class Masker:
-    """Replaces secrets in a stream of bytes, also where one arrives in pieces."""
+    """Replaces secrets in a stream of bytes by one mask each, however the stream is cut into pieces.
+
+    Each byte that belongs to a secret is hidden, also to one that overlaps another or continues it: where they overlap, one
+    mask stands for all of them.
+    """
 
     def __init__(self, secrets: Iterable[str]) -> None:
         parts = {part.strip() for secret in secrets for part in (secret, *secret.splitlines())}
-        self._secrets = sorted(
-            (part.encode() for part in parts if len(part) >= _SHORTEST_SECRET), key=len, reverse=True
-        )
+        self._secrets = [part.encode() for part in sorted(parts) if len(part) >= _SHORTEST_SECRET]
         self._held = b""
+        self._hidden = 0  # so many of the first bytes held belong to a secret whose mask was shown already
 
     def feed(self, data: bytes) -> bytes:
         """What can be shown now; the start of what may become a secret is held back."""
-        text = self._replace(self._held + data)
-        kept = self._possible_start(text)
-        self._held = text[len(text) - kept :]
-        return text[: len(text) - kept]
+        text = self._held + data
+        return self._show(text, len(text) - self._possible_start(text))
 
     def flush(self) -> bytes:
         """What was held back and did not become a secret."""
-        held, self._held = self._held, b""
-        return held
+        return self._show(self._held, len(self._held))
 
-    def _replace(self, text: bytes) -> bytes:
+    def _show(self, text: bytes, end: int) -> bytes:
+        """The text up to `end` with its secrets masked; the rest is held."""
+        shown = bytearray()
+        position = self._hidden
+        for start, stop in self._secret_spans(text):
+            if start >= end:
+                break
+            if start < position:  # it continues the last one
+                position = max(position, stop)
+                continue
+            shown += text[position:start] + MASK
+            position = stop
+        shown += text[position:end]
+        self._held, self._hidden = text[end:], max(0, position - end)
+        return bytes(shown)
+
+    def _secret_spans(self, text: bytes) -> list[tuple[int, int]]:
+        """Where each secret stands, by its start; they may overlap."""
+        spans = []
         for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
+            start = text.find(secret)
+            while start >= 0:
+                spans.append((start, start + len(secret)))
+                start = text.find(secret, start + 1)
+        return sorted(spans)
 
     def _possible_start(self, text: bytes) -> int:
         longest = 0

@@ -168,8 +168,9 @@ class WorkStore(Protocol):
     def admit_all(self, pairs: Sequence[tuple[Work, Work]], *, fence: int) -> tuple[Work, ...]:
         """Save many waiting → admitted changes, only while the scheduler's fence is still `fence`.
 
-        Returns those that were written; one that lost to another writer is left out. Raises WriteConflictError when
-        the fence has moved: this scheduler is no longer the one.
+        Returns those that were written: the caller performs what follows from them. One that lost to another writer is
+        left out, and so are those that a fault kept from being written after others were. Where none was written,
+        raises that fault: WriteConflictError when the fence has moved, for this scheduler is no longer the one.
         """
         ...
 

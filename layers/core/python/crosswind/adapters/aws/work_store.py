@@ -9,7 +9,7 @@ from crosswind.adapters.aws.attributes import Item
 from crosswind.adapters.aws.dynamo import ConditionFailedError, Dynamo, TransactionFailedError, expect
 from crosswind.adapters.aws.keys import WORK_PREFIX, run_partition, term_key, work_key
 from crosswind.adapters.aws.work_items import queue_item, read_work, work_item
-from crosswind.kernel.errors import ThrottledError, WriteConflictError
+from crosswind.kernel.errors import RetryableError, ThrottledError, WriteConflictError
 from crosswind.runs.model import Work, WorkKey
 
 ADMISSIONS_AT_ONCE = 30  # three actions each and the fence: 91 of the 100 that a transaction may hold
@@ -50,8 +50,13 @@ class DynamoWorkStore:
 
     def admit_all(self, pairs: Sequence[tuple[Work, Work]], *, fence: int) -> tuple[Work, ...]:
         admitted: list[Work] = []
-        for start in range(0, len(pairs), ADMISSIONS_AT_ONCE):
-            admitted += self._admit(pairs[start : start + ADMISSIONS_AT_ONCE], fence=fence)
+        try:
+            for start in range(0, len(pairs), ADMISSIONS_AT_ONCE):
+                for work in self._admit(pairs[start : start + ADMISSIONS_AT_ONCE], fence=fence):
+                    admitted.append(work)  # noqa: PERF402  # what was written before a fault must be kept
+        except RetryableError:
+            if not admitted:
+                raise
         return tuple(admitted)
 
     def of_run(self, run_id: str) -> Iterator[Work]:
@@ -64,7 +69,7 @@ class DynamoWorkStore:
         for page in pages:
             yield from map(read_work, page["Items"])
 
-    def _admit(self, pairs: Sequence[tuple[Work, Work]], *, fence: int) -> list[Work]:
+    def _admit(self, pairs: Sequence[tuple[Work, Work]], *, fence: int) -> Iterator[Work]:
         """Write a group in one transaction; where that loses, each of it alone, so that one loser costs no other."""
         saved = [_next(before, after) for before, after in pairs]
         actions: list[dict[str, Any]] = [self._fence_check(fence)]
@@ -80,10 +85,11 @@ class DynamoWorkStore:
         except ThrottledError:
             pass  # contended: each alone may pass, and what does not is left to the next round
         else:
-            return saved
-        if len(pairs) == 1:
-            return []
-        return [work for pair in pairs for work in self._admit([pair], fence=fence)]
+            yield from saved
+            return
+        if len(pairs) > 1:
+            for pair in pairs:
+                yield from self._admit([pair], fence=fence)
 
     def _fence_check(self, fence: int) -> dict[str, Any]:
         return {

@@ -57,12 +57,10 @@ class PlanRun:
         plan = documents.read_plan(self.artifacts, run_id)
         if plan is None:
             suite = documents.read_suite(self.artifacts, run)
-            plan, kind = self._plan(suite)
+            plan = self._plan(suite)
             documents.write(self.artifacts, layout.plan_key(run_id), plan)
-        else:
-            kind = None
         run = documents.change_run(
-            self.runs, run_id, lambda stored: self._noted(stored, plan, kind), pause=self.pause
+            self.runs, run_id, lambda stored: self._noted(stored, plan), pause=self.pause
         )
         return self._answer(run, plan)
 
@@ -72,9 +70,9 @@ class PlanRun:
             return PlanRunAnswer(outcome=PlanOutcome.STOP, reason=(plan.reason or "Nothing to run.")[:1000])
         return PlanRunAnswer(outcome=PlanOutcome.PROCEED, next=following)
 
-    def _noted(self, run: Run, plan: Plan, kind: str | None) -> Run:
+    def _noted(self, run: Run, plan: Plan) -> Run:
         """The run's record with its plan. A failure that was noted before stays."""
-        failure = run.failure
+        failure, kind = run.failure, plan.failure_kind
         if kind is not None and failure is None:
             failure = RunFailure(state="PrepareRun", kind=kind, detail=plan.reason or "", at=self.clock.now())
         if run.state not in {RunState.ACCEPTED, RunState.PREPARING} and run.plan is not None:
@@ -91,21 +89,20 @@ class PlanRun:
             failure=failure,
         )
 
-    def _plan(self, suite: ResolvedSuite) -> tuple[Plan, str | None]:
-        """The plan, and the kind of failure where there is nothing to run because of one."""
+    def _plan(self, suite: ResolvedSuite) -> Plan:
+        """The plan; where a failure left nothing to run, it says so."""
         try:
             splits = self._splits(suite)
         except _NotPreparedError as failure:
-            reason = str(failure)[:_REASON_CHARS]
-            plan = Plan(
+            return Plan(
                 run_id=suite.run_id,
                 stages=(),
                 discovered=None,
                 method="none",
-                reason=reason,
+                reason=str(failure)[:_REASON_CHARS],
+                failure_kind=failure.kind,
                 errors=failure.errors,
             )
-            return plan, failure.kind
         empty = [_label(test) for test, _, parts in splits if not parts.shares]
         reason = f"No test was found in test job {', '.join(empty)}: check its paths and arguments"
         counted = [found.test_ids for _, found, _ in splits]
@@ -116,7 +113,7 @@ class PlanRun:
             discovered=sum(len(ids) for ids in known) if len(known) == len(counted) else None,
             method=", ".join(sorted({parts.method.value for _, _, parts in splits})),
             reason=reason if empty else None,
-        ), None
+        )
 
     def _splits(self, suite: ResolvedSuite) -> list[tuple[ResolvedTest, Discovery, Split]]:
         known: dict[str, Discovery] = {}
