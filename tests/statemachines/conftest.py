@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from crosswind.local import processes
 from crosswind.local.tools import ensure_tools
 from tests.statemachines import mocks
 
@@ -47,7 +47,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     folder = tmp_path_factory.mktemp("emulator")
     answers = folder / "mocks.json"
     answers.write_text(json.dumps(mocks.config()), encoding="utf-8")
-    port = _free_port()
+    (port,) = processes.free_ports(1)
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
@@ -81,13 +81,6 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 def _python() -> str:
     told = os.environ.get("CROSSWIND_EMULATOR_PYTHON")
     return told or str(ensure_tools(print).emulator_python)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
