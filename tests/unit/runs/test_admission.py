@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from crosswind.contracts.suites import Priority
-from crosswind.runs.admission import Capacity, Decision, Reason, Usage, admit
+from crosswind.runs.admission.model import Capacity, Decision, Reason, Usage
+from crosswind.runs.admission.policy import admit
 from crosswind.runs.ports import QueueEntry
 from tests.fakes import START, make_entry
 

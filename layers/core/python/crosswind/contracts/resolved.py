@@ -6,7 +6,7 @@ from pydantic import Field
 
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.suites import Framework, GatesSpec, Priority
+from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority, StageCondition
 
 
 class ResolvedTest(WireModel):
@@ -29,12 +29,29 @@ class ResolvedTest(WireModel):
     env: dict[str, str]
     secret_refs: dict[str, str]
     shards: int | Literal["auto"]
+    target_seconds: int | None = None
+    max_parallel: int | None = None
+    distribution: Distribution = Distribution.AUTO
+    cpu_millis: int | None = None
+    anti_affinity: str | None = None
+    fail_fast: bool = False
     test_retries: int
     infrastructure_retries: int
     timeout_seconds: int
     memory_mib: int | None = None
     reports: tuple[str, ...]
     artifacts: tuple[str, ...]
+
+
+class ResolvedStage(WireModel):
+    """One stage with its condition decided as far as parameters go."""
+
+    name: str
+    when: StageCondition = StageCondition.PASSED
+    left_out: str | None = Field(
+        default=None, description="Why its `condition` leaves it out; None: it does not."
+    )
+    fail_fast: bool = False
 
 
 class ResolvedSuite(WireModel):
@@ -46,7 +63,9 @@ class ResolvedSuite(WireModel):
     priority: Priority
     timeout_seconds: int
     concurrency: int
+    suite_concurrency: int | None = None
     stage_names: tuple[str, ...]
+    stages: tuple[ResolvedStage, ...] = ()
     gates: GatesSpec
     tests: tuple[ResolvedTest, ...]
 

@@ -99,10 +99,29 @@ class SourceSpec(WireModel):
     )
 
 
+class Distribution(StrEnum):
+    """How a test job's tests reach its shards."""
+
+    AUTO = "auto"  # pull where the framework can, else static
+    PULL = "pull"  # runners lease batches from one list, the longest first
+    STATIC = "static"  # each shard owns a fixed list
+
+
 class ShardsSpec(WireModel):
-    """How many shards a test is split into."""
+    """How many shards a test is split into, and how tests reach them."""
 
     count: int | Literal["auto"] = Field(default="auto", description="A number from 1 to 1000, or auto.")
+    target_time: Duration | None = Field(
+        default=None,
+        description="With count auto: the fewest shards that are expected to finish in this time, start-up included.",
+    )
+    max_parallel: int | None = Field(
+        default=None, ge=1, le=1000, description="With count auto: the most shards."
+    )
+    distribution: Distribution = Field(
+        default=Distribution.AUTO,
+        description="pull: runners lease batches from one list. static: each shard has a fixed list.",
+    )
 
 
 class RetriesSpec(WireModel):
@@ -118,7 +137,10 @@ class ResourcesSpec(WireModel):
     """What one shard may use."""
 
     memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(Mi|Gi)$")] | None = None
-    cpu: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,4}m|[1-9][0-9]{0,2})$")] | None = None
+    cpu: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,4}m|[1-9][0-9]{0,2})$")] | None = Field(
+        default=None,
+        description="Counted by admission; only the Kubernetes executor can enforce it.",
+    )
 
 
 class TestSpec(WireModel):
@@ -147,6 +169,13 @@ class TestSpec(WireModel):
         default={}, max_length=5, description="Every combination runs; used as ${{ matrix.NAME }}."
     )
     resources: ResourcesSpec = ResourcesSpec()
+    anti_affinity: Name | None = Field(
+        default=None,
+        description="Shards of the team with the same key never run at the same time, as where they share an account.",
+    )
+    fail_fast: bool = Field(
+        default=False, description="The first failed test ends the other shards of this job."
+    )
     retries: RetriesSpec = RetriesSpec()
     timeout: Duration = Field(
         default="30m", description="Of one shard's process; the whole process tree is killed."
@@ -158,11 +187,43 @@ class TestSpec(WireModel):
     services: tuple[dict[str, Any], ...] = Field(default=(), max_length=10)
 
 
+class StageCondition(StrEnum):
+    """When a stage runs, seen from the stages before it."""
+
+    PASSED = "passed"  # every stage before that ran has passed
+    FAILED = "failed"  # some stage before has failed
+    ALWAYS = "always"  # whatever they came to, unless the run is cancelled
+
+
 class StageSpec(WireModel):
-    """Tests that run side by side. A stage starts when the one before has passed."""
+    """Tests that run side by side. Stages run in order; a stage whose condition does not hold is left out."""
 
     name: Name
+    when: StageCondition = Field(default=StageCondition.PASSED, description="passed, failed or always.")
+    condition: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = Field(
+        default=None,
+        description="An expression over the parameters, such as `${{ parameters.full == true }}`; false leaves the stage out.",
+    )
+    fail_fast: bool = Field(
+        default=False, description="The first failed test ends the other shards of this stage."
+    )
     tests: tuple[TestSpec, ...] = Field(min_length=1, max_length=50)
+
+
+class BudgetMetric(StrEnum):
+    """What a performance budget bounds."""
+
+    RUN_DURATION = "run.duration"  # from start to the end of the last shard
+    TEST_P95 = "tests.duration.p95"
+    TEST_MAX = "tests.duration.max"
+
+
+class BudgetSpec(WireModel):
+    """A performance budget."""
+
+    metric: BudgetMetric
+    max: Duration
+    test: Name | None = Field(default=None, description="Only of this test job.")
 
 
 class GatesSpec(WireModel):
@@ -170,6 +231,17 @@ class GatesSpec(WireModel):
 
     min_tests: int | None = Field(default=None, ge=1, description="At least so many tests must have run.")
     max_skipped_percent: float | None = Field(default=None, ge=0, le=100)
+    max_failure_percent: float | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="So many failed tests, in percent of those that ran, still pass.",
+    )
+    no_new_failures: bool = Field(
+        default=False,
+        description="Only tests that fail now and did not fail before on the default branch make the run red.",
+    )
+    budgets: tuple[BudgetSpec, ...] = Field(default=(), max_length=20)
 
 
 class SuiteSpec(WireModel):
@@ -178,6 +250,9 @@ class SuiteSpec(WireModel):
     priority: Priority = Priority.P1
     timeout: Duration = Field(default="1h", description="Of the whole run, waiting included.")
     concurrency: int = Field(default=100, ge=1, le=1000, description="The most shards of one run at once.")
+    suite_concurrency: int | None = Field(
+        default=None, ge=1, le=10_000, description="The most shards of all runs of this suite at once."
+    )
     parameters: dict[Name, Parameter] = Field(default={}, max_length=50)
     stages: tuple[StageSpec, ...] = Field(min_length=1, max_length=20)
     gates: GatesSpec = GatesSpec()
@@ -198,7 +273,6 @@ class TestSuite(WireModel):
 NOT_BUILT = {
     "services": "sidecar services come with the Kubernetes executor",
     "notify": "notifications are not delivered yet",
-    "cpu": "CPU limits come with the Kubernetes executor; a pool runner cannot enforce one",
 }
 """Fields of the schema that nothing acts on yet, with the reason shown when one is set."""
 

@@ -17,6 +17,11 @@ WorkId = Annotated[str, Field(pattern=r"^(prepare|shard)-\d{5}$")]
 RunId = Annotated[str, Field(pattern=r"^run-[0-9a-z]{26}$")]
 
 
+DEFAULT_CPU_MILLIS = 1000
+DEFAULT_MEMORY_MIB = 2048
+"""What a shard is counted with where its suite does not say."""
+
+
 class WorkKind(StrEnum):
     """What kind of leased work it is. Event tests and chaos monitors will be further kinds of the same protocol."""
 
@@ -57,6 +62,20 @@ class Ticket(WireModel):
         gt=0, description="The longest wait for admission before the work ends as an error."
     )
     estimate_seconds: float = Field(default=1.0, ge=0)
+    suite_concurrency: int | None = Field(
+        default=None,
+        gt=0,
+        description="The most shards of all runs of this suite that may be admitted at once.",
+    )
+    cpu_millis: int = Field(default=DEFAULT_CPU_MILLIS, gt=0, description="Thousandths of a vCPU.")
+    memory_mib: int = Field(default=DEFAULT_MEMORY_MIB, gt=0)
+    anti_affinity: str | None = Field(
+        default=None, description="Work of the team with the same key is not admitted beside it."
+    )
+    round: int = Field(
+        default=1, ge=1, description="1, and one more for each rerun of the run's failed tests."
+    )
+    pull_id: str | None = Field(default=None, description="The work list that the shard's runner pulls from.")
     order: OrderRef
 
 
@@ -137,6 +156,28 @@ class PrepareOrder(WireModel):
     timeout_seconds: int = Field(gt=0)
 
 
+class PullRef(WireModel):
+    """The work list of a test job. The list itself is an immutable object; who has what of it is in the table."""
+
+    pull_id: str = Field(description="Unique in the run: stage, job and round.")
+    key: str = Field(description="The PullList in the artifacts bucket.")
+
+
+class PullUnit(WireModel):
+    """What is leased together and never split: a file, a class or a single test."""
+
+    test_ids: tuple[str, ...] = Field(min_length=1)
+    estimate_seconds: float = Field(ge=0)
+
+
+class PullList(WireModel):
+    """All units of a test job, the longest estimate first. Batches are ranges of it."""
+
+    pull_id: str
+    runners: int = Field(ge=1, description="Shards that the plan has for this list.")
+    units: tuple[PullUnit, ...]
+
+
 class ShardOrder(WireModel):
     """Run some tests of a prepared archive and upload what they report."""
 
@@ -151,8 +192,9 @@ class ShardOrder(WireModel):
     env: dict[str, str]
     secret_refs: dict[str, str] = Field(default={}, description="Environment name to secret name.")
     selection: tuple[str, ...] | None = Field(
-        default=None, description="Planned test ids; None runs all that the command runs."
+        default=None, description="Planned test ids; None runs all that the command runs, or what is pulled."
     )
+    pull: PullRef | None = Field(default=None, description="Lease batches from this list instead.")
     shard_index: int = Field(ge=0)
     shard_count: int = Field(ge=1)
     test_retries: int = Field(ge=0)

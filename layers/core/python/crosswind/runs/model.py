@@ -6,7 +6,13 @@ from enum import StrEnum
 
 from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority, Scalar
-from crosswind.contracts.work import OrderRef, WorkKind, WorkOutcome
+from crosswind.contracts.work import (
+    DEFAULT_CPU_MILLIS,
+    DEFAULT_MEMORY_MIB,
+    OrderRef,
+    WorkKind,
+    WorkOutcome,
+)
 
 LEASE_DURATION = timedelta(seconds=30)
 HEARTBEAT_INTERVAL = timedelta(seconds=10)
@@ -121,6 +127,15 @@ class Work:
     failures: tuple[InfrastructureFailure, ...] = ()
     commit: Commit | None = None
     summary: ShardSummary | None = None  # set once by ingestion (shards) or planning (preparations)
+    suite_concurrency: int | None = None
+    cpu_millis: int = DEFAULT_CPU_MILLIS
+    memory_mib: int = DEFAULT_MEMORY_MIB
+    anti_affinity: str | None = None
+    round: int = 1
+    pull_id: str | None = None  # the work list that its runner pulls from
+    borrowed: bool = False  # admitted beyond its team's quota: may be preempted
+    preemptions: int = 0
+    decision: str | None = None  # why it was admitted when it was, as a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +164,13 @@ class RunFailure:
     kind: str  # infrastructure | setup | timeout
     detail: str
     at: datetime
+
+
+class RunPurpose(StrEnum):
+    """What a run's record stands for."""
+
+    RUN = "run"
+    PLAN = "plan"  # prepares and plans, runs nothing; not listed among runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +204,13 @@ class Run:
     failure: RunFailure | None = None
     verdict: Verdict | None = None
     case_counts: dict[str, int] = field(default_factory=dict)  # by CaseStatus, after folding
+    purpose: RunPurpose = RunPurpose.RUN
+    round: int = 1  # grows with every rerun of failed tests
+    paused_at: datetime | None = None
+    paused_by: str | None = None
+    commit: str | None = None  # of the source, where it is Git and known
+    branch: str | None = None
+    trigger: str | None = None  # the schedule or trigger that submitted it
 
 
 @dataclass(frozen=True, slots=True)

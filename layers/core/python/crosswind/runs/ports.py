@@ -15,6 +15,7 @@ from crosswind.contracts.requests import RunState, VerdictKind
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import DispatchMessage, WorkAnswer
+from crosswind.runs.admission.model import QueueEntry
 from crosswind.runs.model import Case, Run, Work, WorkKey
 
 T = TypeVar("T")
@@ -177,19 +178,6 @@ class WorkStore(Protocol):
     def of_run(self, run_id: str) -> Iterator[Work]:
         """All work of a run, by work id, read consistently and in pages."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """A line of the waiting or the active list: what admission decides from."""
-
-    key: WorkKey
-    team: str
-    suite: str
-    priority: Priority
-    concurrency: int
-    enqueued_at: datetime
-    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

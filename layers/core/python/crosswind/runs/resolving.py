@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from crosswind.contracts.resolved import ResolvedSuite, ResolvedTest
+from crosswind.contracts.resolved import ResolvedStage, ResolvedSuite, ResolvedTest
 from crosswind.contracts.suites import (
     GitSourceSpec,
     Parameter,
@@ -187,7 +187,12 @@ def resolved_suite(suite: TestSuite, tests: tuple[ResolvedTest, ...], *, run_id:
         priority=suite.spec.priority,
         timeout_seconds=duration_seconds(suite.spec.timeout),
         concurrency=suite.spec.concurrency,
+        suite_concurrency=suite.spec.suite_concurrency,
         stage_names=tuple(stage.name for stage in suite.spec.stages),
+        stages=tuple(
+            ResolvedStage(name=stage.name, when=stage.when, fail_fast=stage.fail_fast)
+            for stage in suite.spec.stages
+        ),
         gates=suite.spec.gates,
         tests=tests,
     )
@@ -208,6 +213,12 @@ def resolved_test(job: Job, *, prepare_work_id: str | None, discovery_key: str |
         env=spec.env,
         secret_refs=spec.secret_refs,
         shards=spec.shards.count,
+        target_seconds=duration_seconds(spec.shards.target_time) if spec.shards.target_time else None,
+        max_parallel=spec.shards.max_parallel,
+        distribution=spec.shards.distribution,
+        cpu_millis=_millis(spec.resources.cpu),
+        anti_affinity=spec.anti_affinity,
+        fail_fast=spec.fail_fast,
         test_retries=spec.retries.tests,
         infrastructure_retries=spec.retries.infrastructure,
         timeout_seconds=duration_seconds(spec.timeout),
@@ -283,6 +294,12 @@ def _source(spec: TestSpec, *, team: str, archive_size: int) -> Source:
         )
     git = spec.source.git or GitSourceSpec(uri="")
     return GitSource(uri=git.uri, ref=git.ref, paths=git.paths)
+
+
+def _millis(cpu: str | None) -> int | None:
+    if cpu is None:
+        return None
+    return int(cpu[:-1]) if cpu.endswith("m") else int(cpu) * 1000
 
 
 def _mebibytes(memory: str | None) -> int | None:

@@ -114,7 +114,6 @@ def _quote_hint(kind: str) -> str:
 def _job(job: Mapping[str, Any], path: Path, parameters: Collection[str], rules: Rules) -> Iterator[Fault]:
     yield from _duration(job.get("timeout"), (*path, "timeout"), most=MAX_TEST_SECONDS)
     yield from _not_built(job, path, "services")
-    yield from _not_built(_mapping(job.get("resources")), (*path, "resources"), "cpu")
     yield from _source(_mapping(job.get("source")), (*path, "source"), rules)
     yield from _framework(job, path)
     yield from _environment(job, path)

@@ -22,7 +22,7 @@ from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.kernel.errors import TooLargeError
-from crosswind.runs.model import Case, PlanSummary, Run, RunFailure, Verdict
+from crosswind.runs.model import Case, PlanSummary, Run, RunFailure, RunPurpose, Verdict
 from crosswind.runs.ports import SuiteRecord
 
 PACKED_LIMIT = 350_000  # of the 400 KB that an item may hold
@@ -32,11 +32,12 @@ def run_item(run: Run, *, retention: timedelta) -> Item:
     """The stored form of a run. Only an unfinished one is in the sparse index, only a finished one expires."""
     unfinished = run.state is not RunState.FINISHED
     ended = None if unfinished else run.finished_at or run.created_at
+    listed = run.purpose is RunPurpose.RUN
     return run_key(run.run_id) | to_item(
         {
             "schema": SCHEMA,
-            "teamKey": team_partition(run.team),
-            "createdKey": created_key(run.created_at, run.run_id),
+            "teamKey": team_partition(run.team) if listed else None,
+            "createdKey": created_key(run.created_at, run.run_id) if listed else None,
             "unfinishedKey": UNFINISHED_KEY if unfinished else None,
             "runKey": run.run_id if unfinished else None,
             "expiresAt": expires_at(ended + retention) if ended else None,
@@ -68,6 +69,13 @@ def run_item(run: Run, *, retention: timedelta) -> Item:
             "verdictKind": run.verdict.kind.value if run.verdict else None,
             "verdictReason": run.verdict.reason if run.verdict else None,
             "caseCounts": run.case_counts,
+            "purpose": run.purpose.value,
+            "round": run.round,
+            "pausedAt": iso(run.paused_at),
+            "pausedBy": run.paused_by,
+            "commit": run.commit,
+            "branch": run.branch,
+            "trigger": run.trigger,
         }
     )
 
@@ -103,6 +111,13 @@ def read_run(item: Item) -> Run:
         failure=_read_failure(values.get("failure")),
         verdict=_read_verdict(values),
         case_counts=values["caseCounts"],
+        purpose=RunPurpose(values.get("purpose", RunPurpose.RUN)),
+        round=values.get("round", 1),
+        paused_at=moment(values.get("pausedAt")),
+        paused_by=values.get("pausedBy"),
+        commit=values.get("commit"),
+        branch=values.get("branch"),
+        trigger=values.get("trigger"),
     )
 
 

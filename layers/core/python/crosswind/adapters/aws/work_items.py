@@ -6,7 +6,13 @@ from typing import Any
 from crosswind.adapters.aws.attributes import SCHEMA, Item, Values, from_item, iso, moment, to_item
 from crosswind.adapters.aws.keys import active_key, waiting_key, work_key
 from crosswind.contracts.suites import Priority
-from crosswind.contracts.work import OrderRef, WorkKind, WorkOutcome
+from crosswind.contracts.work import (
+    DEFAULT_CPU_MILLIS,
+    DEFAULT_MEMORY_MIB,
+    OrderRef,
+    WorkKind,
+    WorkOutcome,
+)
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.runs.model import (
     Commit,
@@ -59,6 +65,15 @@ def work_item(work: Work, *, retention: timedelta) -> Item:
             "failures": [_failure_values(failure) for failure in work.failures],
             "commit": _commit_values(work.commit),
             "summary": _summary_values(work.summary),
+            "suiteConcurrency": work.suite_concurrency,
+            "cpuMillis": work.cpu_millis,
+            "memoryMib": work.memory_mib,
+            "antiAffinity": work.anti_affinity,
+            "round": work.round,
+            "pullId": work.pull_id,
+            "borrowed": work.borrowed or None,
+            "preemptions": work.preemptions,
+            "decision": work.decision,
             "expiresAt": expires_at(work.enqueued_at + retention + OUTLIVES_RUN),
         }
     )
@@ -99,6 +114,15 @@ def read_work(item: Item) -> Work:
         failures=tuple(_read_failure(failure) for failure in values["failures"]),
         commit=_read_commit(values.get("commit")),
         summary=_read_summary(values.get("summary")),
+        suite_concurrency=values.get("suiteConcurrency"),
+        cpu_millis=values.get("cpuMillis", DEFAULT_CPU_MILLIS),
+        memory_mib=values.get("memoryMib", DEFAULT_MEMORY_MIB),
+        anti_affinity=values.get("antiAffinity"),
+        round=values.get("round", 1),
+        pull_id=values.get("pullId"),
+        borrowed=values.get("borrowed", False),
+        preemptions=values.get("preemptions", 0),
+        decision=values.get("decision"),
     )
 
 

@@ -7,7 +7,16 @@ from datetime import timedelta
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage, ResolvedSuite, ResolvedTest
 from crosswind.contracts.tasks import PlanOutcome, PlanRunAnswer, StageRef
-from crosswind.contracts.work import Discovery, OrderRef, ShardOrder, Ticket, WorkKind, WorkOutcome
+from crosswind.contracts.work import (
+    DEFAULT_CPU_MILLIS,
+    DEFAULT_MEMORY_MIB,
+    Discovery,
+    OrderRef,
+    ShardOrder,
+    Ticket,
+    WorkKind,
+    WorkOutcome,
+)
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import InvalidInputError, NotFoundError
 from crosswind.kernel.retry import Pause
@@ -237,6 +246,10 @@ class PlanRun:
                 infrastructure_retries=test.infrastructure_retries,
                 queue_seconds=suite.timeout_seconds,
                 estimate_seconds=estimate,
+                suite_concurrency=suite.suite_concurrency,
+                cpu_millis=test.cpu_millis or DEFAULT_CPU_MILLIS,
+                memory_mib=test.memory_mib or DEFAULT_MEMORY_MIB,
+                anti_affinity=test.anti_affinity,
                 order=ref,
             )
             tickets.append(ticket.to_wire())

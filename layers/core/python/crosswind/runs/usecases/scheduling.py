@@ -9,7 +9,9 @@ from crosswind.contracts.suites import Priority
 from crosswind.contracts.work import AdmissionMessage, Ticket
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import CrosswindError, WriteConflictError
-from crosswind.runs import admission, lifecycle, protocol
+from crosswind.runs import lifecycle, protocol
+from crosswind.runs.admission.model import Capacity, Reason, Usage
+from crosswind.runs.admission.policy import admit
 from crosswind.runs.model import Work, WorkKey
 from crosswind.runs.ports import QueueEntry, Queues, QueueStore, RunStore, SchedulerTerm, WorkStore
 from crosswind.runs.protocol import Transition
@@ -128,18 +130,14 @@ class RunScheduler:
     def _choose(self) -> list[QueueEntry]:
         """Decide over the heads of the queue; look deeper where everything seen was admitted or held by own limits."""
         slots = self.queue.slots()
-        usage = admission.Usage(self.queue.active())
-        capacity = admission.Capacity(self.default_slots if slots is None else slots)
+        usage = Usage(self.queue.active())
+        capacity = Capacity(self.default_slots if slots is None else slots)
         heads = {priority: self.queue.heads(priority, limit=FIRST_LOOK) for priority in Priority}
         looks = dict.fromkeys(Priority, FIRST_LOOK)
         while True:
             queue = [entry for entries in heads.values() for entry in entries]
-            decisions = admission.admit(queue, usage, capacity, self.clock.now())
-            starved = {
-                decision.entry.priority
-                for decision in decisions
-                if decision.reason is admission.Reason.NO_SLOT
-            }
+            decisions = admit(queue, usage, capacity, self.clock.now())
+            starved = {decision.entry.priority for decision in decisions if decision.reason is Reason.NO_SLOT}
             deeper = [
                 priority
                 for priority in Priority

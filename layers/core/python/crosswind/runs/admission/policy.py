@@ -1,53 +1,10 @@
-"""Who gets a free slot: a pure policy over the queue, the usage and the capacity.
-
-Plain for now: strict priority, then first come; a run's own concurrency limit; the executor's slots; the backoff after
-an infrastructure failure. A fair scheduler replaces the body of `admit`; what it is given and what it answers stay.
-"""
+"""The policy of admission. See docs/decisions/0008-scheduling-policy.md."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from crosswind.runs.ports import QueueEntry
-
-
-class Reason(StrEnum):
-    """Why an entry was admitted or goes on waiting."""
-
-    ADMITTED = "admitted"
-    BACKOFF = "backoff"  # an infrastructure failure was just now; its pause is not over
-    RUN_LIMIT = "run_limit"  # its run has as many shards at work as it may
-    NO_SLOT = "no_slot"  # everything that the executor has is taken
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What holds a slot now."""
-
-    active: tuple[QueueEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What there is to give."""
-
-    slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What becomes of one entry, with a sentence for whoever asks why."""
-
-    entry: QueueEntry
-    reason: Reason
-    explanation: str
-
-    @property
-    def admitted(self) -> bool:
-        """Whether the entry gets a slot."""
-        return self.reason is Reason.ADMITTED
+from crosswind.runs.admission.model import Capacity, Decision, QueueEntry, Reason, Usage
 
 
 def admit(
