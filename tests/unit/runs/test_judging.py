@@ -1,5 +1,6 @@
 """What a run is worth. Input: evidence. Output: a verdict with its sentence. Pure."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosswind.contracts.requests import CaseStatus, VerdictKind
-from crosswind.contracts.suites import GatesSpec
+from crosswind.contracts.suites import BudgetMetric, BudgetSpec, GatesSpec
 from crosswind.runs.folding import StageNotRun
 from crosswind.runs.judging import Evidence, judge
 from crosswind.runs.model import RunFailure
@@ -101,6 +102,81 @@ def failure(kind: str, detail: str = "it broke") -> RunFailure:
             "No test failed, but a gate did. 3 of 4 tests (75.0%) were skipped, and gate maxSkippedPercent allows 50%.",
         ),
         (
+            evidence(
+                {PASSED: 98, FAILED: 2}, gates=GatesSpec(max_failure_percent=2), failed_names=("a", "b")
+            ),
+            VerdictKind.PASSED,
+            (
+                "98 tests passed. 2 of 100 tests failed. That is 2.0% of those that ran, and gate "
+                "maxFailurePercent allows 2%. Failed: a, b."
+            ),
+        ),
+        (
+            evidence({PASSED: 97, FAILED: 3}, gates=GatesSpec(max_failure_percent=2), failed_names=("a",)),
+            VerdictKind.FAILED,
+            (
+                "3 of 100 tests failed. That is 3.0% of those that ran, and gate maxFailurePercent allows 2%. "
+                "Failed: a and 2 more."
+            ),
+        ),
+        (
+            evidence({PASSED: 5, FAILED: 2}, gates=GatesSpec(no_new_failures=True), new_failures=0),
+            VerdictKind.PASSED,
+            (
+                "5 tests passed. 2 of 7 tests failed. 2 of them failed before on the default branch: none is new."
+            ),
+        ),
+        (
+            evidence({PASSED: 5, FAILED: 2}, gates=GatesSpec(no_new_failures=True), new_failures=1),
+            VerdictKind.FAILED,
+            (
+                "2 of 7 tests failed. 1 of them failed before on the default branch; gate noNewFailures allows no "
+                "new one."
+            ),
+        ),
+        (
+            evidence({PASSED: 5, FAILED: 2}, gates=GatesSpec(no_new_failures=True)),
+            VerdictKind.FAILED,
+            "2 of 7 tests failed. None failed before; gate noNewFailures allows no new one.",
+        ),
+        (
+            evidence({PASSED: 5, FAILED: 1}, muted=1),
+            VerdictKind.PASSED,
+            "5 tests passed. 1 test in quarantine failed too and does not count.",
+        ),
+        (
+            evidence({PASSED: 5, FAILED: 3}, muted=1, failed_names=("a",)),
+            VerdictKind.FAILED,
+            (
+                "2 of 8 tests failed. Failed: a and 1 more. 1 test in quarantine failed too and does not count."
+            ),
+        ),
+        (
+            evidence({FAILED: 1}, muted=1),
+            VerdictKind.INCONCLUSIVE,
+            (
+                "No test passed, and none failed that counts. 1 test in quarantine failed too and does not count."
+            ),
+        ),
+        (
+            evidence(
+                gates=GatesSpec(budgets=(BudgetSpec(metric=BudgetMetric.TEST_P95, max="2s", test="api"),)),
+                measured={(BudgetMetric.TEST_P95, "api"): 2.5},
+            ),
+            VerdictKind.FAILED,
+            "No test failed, but a gate did. tests.duration.p95 of test job 'api' was 2.5 s, and its budget is 2s.",
+        ),
+        (
+            evidence(gates=GatesSpec(budgets=(BudgetSpec(metric=BudgetMetric.RUN_DURATION, max="10m"),))),
+            VerdictKind.FAILED,
+            "No test failed, but a gate did. Budget run.duration could not be judged: nothing was measured.",
+        ),
+        (
+            evidence(left_out=("Stage 'load' was left out: its condition does not hold.",)),
+            VerdictKind.PASSED,
+            "3 tests passed. Stage 'load' was left out: its condition does not hold.",
+        ),
+        (
             Evidence(planned=True, counts=None),
             VerdictKind.INCONCLUSIVE,
             "The results of the run were never put together.",
@@ -151,6 +227,24 @@ EVIDENCE = st.builds(
         max_skipped_percent=st.one_of(st.none(), st.floats(0, 100)),
     ),
 )
+TOLERANT = st.builds(
+    GatesSpec,
+    max_failure_percent=st.one_of(st.none(), st.floats(0, 100)),
+    no_new_failures=st.booleans(),
+)
+
+
+@given(EVIDENCE, TOLERANT, st.integers(0, 3), st.one_of(st.none(), st.integers(0, 6)))
+def test_what_is_tolerated_is_told_and_something_must_have_passed(
+    given_evidence: Evidence, gates: GatesSpec, muted: int, new: int | None
+) -> None:
+    counts = given_evidence.counts or {}
+    red = counts.get(FAILED, 0) + counts.get(ERROR, 0)
+    verdict = judge(replace(given_evidence, gates=gates, muted=min(muted, red), new_failures=new))
+    if verdict.kind is VerdictKind.PASSED:
+        assert counts.get(PASSED, 0) + counts.get(FLAKY, 0) > 0
+        assert not counts.get(MISSING, 0)
+        assert not red or "failed" in verdict.reason
 
 
 @given(EVIDENCE)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crosswind.contracts.suites import TestSuite
 from crosswind.kernel.errors import FieldError, InvalidInputError, TooLargeError
-from crosswind.runs.resolving import bind_parameters, expand
+from crosswind.runs.resolving import bind_parameters, expand, left_out, stand_ins
 from crosswind.runs.spec_rules import Rules
 from crosswind.runs.specs import parse_document, parse_suite, to_document
 from tests.unit.runs.suites_samples import any_job, any_suite
@@ -97,7 +97,20 @@ spec:
         ({"timeout": "13h"}, "timeout"),
         ({"timeout": "0s"}, "timeout"),
         ({"matrix": {"os": ["a", "a"]}}, "matrix.os[1]"),
-        ({"resources": {"cpu": "1"}}, "resources.cpu"),
+        ({"matrix": {"os": "${{ split(parameters.systems) }}"}}, "matrix.os"),
+        ({"matrix": {"os": "linux"}}, "matrix.os"),
+        ({"shards": {"count": 4, "targetTime": "5m"}}, "shards.targetTime"),
+        ({"shards": {"count": 4, "maxParallel": 5}}, "shards.maxParallel"),
+        ({"shards": {"targetTime": "0s"}}, "shards.targetTime"),
+        (
+            {
+                "framework": "command",
+                "command": "x",
+                "reports": ["r"],
+                "shards": {"distribution": "pull"},
+            },
+            "shards.distribution",
+        ),
     ],
 )
 def test_a_rule_that_is_broken_names_its_place(changes: dict[str, Any], path: str) -> None:
@@ -134,7 +147,7 @@ def test_a_value_of_the_wrong_kind_is_told_at_its_own_place_only(
 def test_rules_of_the_whole_suite_are_checked() -> None:
     assert set(faults_of(any_suite(any_job(), any_job()))) == {"spec.stages[0].tests[1].name"}
     assert set(faults_of(any_suite(timeout="25h", notify=[{"x": 1}]))) == {"spec.timeout", "spec.notify"}
-    wide = any_job(matrix={"a": list(range(15)), "b": list(range(15))})
+    wide = any_job(matrix={"a": list(range(35)), "b": list(range(35))})
     assert set(faults_of(any_suite(wide))) == {"spec.stages"}
     wrong = {"n": {"type": "integer", "default": "1"}, "e": {"enum": ["a"], "default": "b"}}
     assert set(faults_of(any_suite(parameters=wrong))) == {
@@ -218,3 +231,88 @@ def test_any_value_at_any_place_gives_a_suite_or_stated_faults(place: str, value
 def test_any_value_in_a_job_gives_a_suite_or_stated_faults(field: str, value: Any) -> None:
     with suppress(InvalidInputError):
         assert isinstance(parse_document(any_suite(any_job(**{field: value}))), TestSuite)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        (
+            {"gates": {"budgets": [{"metric": "tests.duration.p95", "max": "2s", "test": "nope"}]}},
+            "gates.budgets[0].test",
+        ),
+        (
+            {"gates": {"budgets": [{"metric": "run.duration", "max": "2s", "test": "api"}]}},
+            "gates.budgets[0].test",
+        ),
+        ({"gates": {"budgets": [{"metric": "run.duration", "max": "99h"}]}}, "gates.budgets[0].max"),
+        ({"gates": {"budgets": [{"metric": "speed", "max": "1s"}]}}, "gates.budgets[0].metric"),
+        ({"gates": {"maxFailurePercent": 101}}, "gates.maxFailurePercent"),
+    ],
+)
+def test_gates_are_checked_against_the_suite(changes: dict[str, Any], path: str) -> None:
+    assert set(faults_of(any_suite(any_job(name="api"), **changes))) == {f"spec.{path}"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"when": "failed"}, "when"),
+        ({"when": "sometimes"}, "when"),
+        ({"condition": "${{ parameters.full }}"}, "condition"),
+        ({"condition": "full"}, "condition"),
+    ],
+)
+def test_conditions_of_stages_are_checked(changes: dict[str, Any], path: str) -> None:
+    suite = any_suite()
+    suite["spec"]["stages"] = [{"name": "one", "tests": [any_job()], **changes}]
+    assert set(faults_of(suite)) == {f"spec.stages[0].{path}"}
+
+
+def test_a_formula_gives_a_matrix_its_values() -> None:
+    suite = parse_document(
+        any_suite(
+            any_job(matrix={"browser": "${{ split(parameters.browsers) }}", "users": [1, 2]}),
+            parameters={"browsers": {"default": "chrome,firefox"}},
+        )
+    )
+    jobs = expand(suite, bind_parameters(suite, {}))
+    assert [job.variant for job in jobs] == [
+        "browser=chrome,users=1",
+        "browser=chrome,users=2",
+        "browser=firefox,users=1",
+        "browser=firefox,users=2",
+    ]
+    assert [(job.matrix_index, job.matrix_count) for job in jobs] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+
+
+def test_a_formula_that_gives_no_matrix_names_its_place() -> None:
+    suite = parse_document(
+        any_suite(
+            any_job(matrix={"n": "${{ json(parameters.list) }}"}), parameters={"list": {"type": "string"}}
+        )
+    )
+    with pytest.raises(InvalidInputError) as caught:
+        expand(suite, bind_parameters(suite, {"list": "{}"}))
+    assert [fault.path for fault in caught.value.errors] == ["spec.stages[0].tests[0].matrix.n"]
+    guessed = stand_ins(suite)
+    assert len(expand(suite, bind_parameters(suite, guessed), guessed=guessed)) == 1
+
+
+def test_too_many_jobs_from_a_formula_are_refused() -> None:
+    suite = parse_document(any_suite(any_job(matrix={"a": "${{ range(100) }}", "b": "${{ range(11) }}"})))
+    with pytest.raises(InvalidInputError) as caught:
+        expand(suite, {})
+    assert [fault.expected for fault in caught.value.errors] == ["at most 1000"]
+
+
+def test_a_condition_over_parameters_leaves_a_stage_out() -> None:
+    document = any_suite(any_job(), parameters={"full": {"type": "boolean", "default": False}})
+    document["spec"]["stages"].append(
+        {"name": "load", "condition": "${{ parameters.full == true }}", "tests": [any_job(name="load")]}
+    )
+    suite = parse_document(document)
+    assert left_out(suite, {"full": True}) == (None, None)
+    assert left_out(suite, {"full": False}) == (
+        None,
+        "its condition ${{ parameters.full == true }} does not hold",
+    )

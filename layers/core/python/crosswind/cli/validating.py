@@ -52,7 +52,8 @@ def validate(
 def validate_here(text: str, *, local: bool) -> ValidateAnswer:
     """What the API would answer, as far as it can be known without it. Raises InvalidInputError with every fault."""
     suite = parse_suite(text, rules=Rules(local=local, directories=True))
-    jobs = expand(suite, bind_parameters(suite, stand_ins(suite)))
+    guessed = stand_ins(suite)
+    jobs = expand(suite, bind_parameters(suite, guessed), guessed=guessed)
     return ValidateAnswer(valid=True, tests=len(jobs))
 
 

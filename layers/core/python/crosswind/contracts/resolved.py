@@ -35,6 +35,8 @@ class ResolvedTest(WireModel):
     cpu_millis: int | None = None
     anti_affinity: str | None = None
     fail_fast: bool = False
+    matrix_index: int = Field(default=0, ge=0)
+    matrix_count: int = Field(default=1, ge=1)
     test_retries: int
     infrastructure_retries: int
     timeout_seconds: int
@@ -86,6 +88,8 @@ class PlannedStage(WireModel):
     """One stage of the plan and where its tickets are."""
 
     name: str
+    when: StageCondition = StageCondition.PASSED
+    left_out: str | None = Field(default=None, description="Why its `condition` leaves it out.")
     tickets_key: str
     shards: tuple[PlannedShard, ...]
 

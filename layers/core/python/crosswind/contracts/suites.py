@@ -26,6 +26,8 @@ Duration = Annotated[
 ]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Scalar = str | int | float | bool
+Formula = Annotated[str, StringConstraints(pattern=r"^\s*\$\{\{", min_length=1, max_length=1000)]
+MatrixValues = Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1000)] | Formula
 
 
 class Priority(StrEnum):
@@ -165,8 +167,10 @@ class TestSpec(WireModel):
         default={}, max_length=50, description="Environment name to the name of one of the team's secrets."
     )
     shards: ShardsSpec = ShardsSpec()
-    matrix: dict[Name, Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=50)]] = Field(
-        default={}, max_length=5, description="Every combination runs; used as ${{ matrix.NAME }}."
+    matrix: dict[Name, MatrixValues] = Field(
+        default={},
+        max_length=5,
+        description="Every combination runs; used as ${{ matrix.NAME }}. A list, or a formula such as ${{ split(parameters.browsers) }}.",
     )
     resources: ResourcesSpec = ResourcesSpec()
     anti_affinity: Name | None = Field(

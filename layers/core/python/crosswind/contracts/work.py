@@ -37,6 +37,13 @@ class WorkOutcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class FailFast(StrEnum):
+    """What ends with the first failed test."""
+
+    JOB = "job"  # the other shards of the test job, in all its variants
+    STAGE = "stage"  # all other shards of the stage
+
+
 class OrderRef(WireModel):
     """Where an order's bytes are: a range of one object in the artifacts bucket."""
 
@@ -195,6 +202,7 @@ class ShardOrder(WireModel):
         default=None, description="Planned test ids; None runs all that the command runs, or what is pulled."
     )
     pull: PullRef | None = Field(default=None, description="Lease batches from this list instead.")
+    fail_fast: FailFast | None = Field(default=None, description="What a failed test of this shard ends.")
     shard_index: int = Field(ge=0)
     shard_count: int = Field(ge=1)
     test_retries: int = Field(ge=0)

@@ -1,14 +1,15 @@
 """What a run is worth: pure. Nothing is green by absence, and infrastructure is judged apart from tests (ADR 0006).
 
-The order of the questions is the rule: cancelled, then infrastructure, then failed tests, then missing or unreadable evidence, then
-the gates, then all skipped; what is left has passed, and only if every count agrees.
+The order of the questions is the rule: cancelled, then infrastructure, then failed tests that no gate tolerates and no
+quarantine mutes, then missing or unreadable evidence, then the gates, then all skipped; what is left has passed, and only
+if every count agrees. Tolerated failures are named in the verdict: a gate may let a run pass, never hide what failed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from crosswind.contracts.requests import CaseStatus, VerdictKind
-from crosswind.contracts.suites import GatesSpec
+from crosswind.contracts.suites import BudgetMetric, GatesSpec, duration_seconds
 from crosswind.runs.folding import StageNotRun
 from crosswind.runs.model import RunFailure, Verdict
 
@@ -26,10 +27,16 @@ class Evidence:
     plan_reason: str | None = None  # why the plan has nothing to run
     plan_errors: Sequence[str] = ()
     counts: Mapping[CaseStatus, int] | None = None  # folded cases; None: nothing was folded
-    failed_names: Sequence[str] = ()  # some of those that failed, worst first
+    failed_names: Sequence[str] = ()  # some of those that failed and are not muted, worst first
+    muted: int = 0  # of the failed ones, those in quarantine: reported, and no reason to fail
+    new_failures: int | None = None  # of the others, those that did not fail before; None: nobody knows
+    measured: Mapping[tuple[BudgetMetric, str | None], float] = field(
+        default_factory=dict
+    )  # seconds, by test job
     faults: Sequence[str] = ()
     lost_shards: Sequence[str] = ()  # shards given up by infrastructure or never ended, as sentences
     not_run: Sequence[StageNotRun] = ()
+    left_out: Sequence[str] = ()  # stages that their own conditions left out, as sentences
     gates: GatesSpec = field(default_factory=GatesSpec)
 
 
@@ -49,6 +56,47 @@ def _count(evidence: Evidence, *statuses: CaseStatus) -> int:
 
 def _red(evidence: Evidence) -> int:
     return _count(evidence, CaseStatus.FAILED, CaseStatus.ERROR)
+
+
+def _gating(evidence: Evidence) -> int:
+    """Failed tests that are not in quarantine."""
+    return max(_red(evidence) - evidence.muted, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tolerance:
+    """What the gates say of failed tests. Without a gate that speaks of them nothing is tolerated."""
+
+    holds: bool = False
+    sentence: str | None = None
+
+
+def _tolerance(evidence: Evidence) -> _Tolerance:
+    gates, red = evidence.gates, _gating(evidence)
+    sentences = []
+    holds = False
+    if gates.max_failure_percent is not None:
+        ran = _count(evidence) - _count(evidence, CaseStatus.SKIPPED, CaseStatus.MISSING)
+        percent = 100 * red / ran if ran else 100.0
+        holds = percent <= gates.max_failure_percent
+        allows = f"gate maxFailurePercent allows {gates.max_failure_percent:g}%"
+        sentences.append(f"That is {percent:.1f}% of those that ran, and {allows}.")
+    if gates.no_new_failures:
+        new = red if evidence.new_failures is None else evidence.new_failures
+        holds = new == 0 and (holds or gates.max_failure_percent is None)
+        known = (
+            f"{red - new} of them failed before on the default branch" if red > new else "None failed before"
+        )
+        sentences.append(
+            f"{known}; gate noNewFailures allows no new one." if new else f"{known}: none is new."
+        )
+    return _Tolerance(holds=holds, sentence=" ".join(sentences) or None)
+
+
+def _muted(evidence: Evidence) -> str | None:
+    if not evidence.muted:
+        return None
+    return f"{_tests(evidence.muted)} in quarantine failed too and {'does' if evidence.muted == 1 else 'do'} not count."
 
 
 def _verdict(kind: VerdictKind, *sentences: str | None) -> Verdict:
@@ -81,7 +129,8 @@ def _infrastructure(evidence: Evidence) -> Verdict | None:
         sentences.append(first + (f" {_many(others, 'other shard')} had no end either." if others else ""))
     if not sentences:
         return None
-    also = f"Apart from that, {_tests(_red(evidence))} failed." if _red(evidence) else None
+    red = _gating(evidence)
+    also = f"Apart from that, {_tests(red)} failed." if red else None
     return _verdict(
         VerdictKind.ERROR, *sentences, _missing(evidence), also, _names(evidence), _stages(evidence)
     )
@@ -96,13 +145,15 @@ def _failure(failure: RunFailure) -> str:
 
 
 def _failed(evidence: Evidence) -> Verdict | None:
-    red = _red(evidence)
-    if not red:
+    red = _gating(evidence)
+    if not red or _tolerance(evidence).holds:
         return None
     return _verdict(
         VerdictKind.FAILED,
         f"{red} of {_tests(_count(evidence))} failed.",
+        _tolerance(evidence).sentence,
         _names(evidence),
+        _muted(evidence),
         _missing(evidence),
         _faults(evidence),
         _stages(evidence),
@@ -122,7 +173,7 @@ def _inconclusive(evidence: Evidence) -> Verdict | None:
     if absent or faults or errors:
         return _verdict(
             VerdictKind.INCONCLUSIVE,
-            f"No test failed, but the evidence is not complete ({_tests(_count(evidence))}).",
+            f"{_nothing_failed(evidence)}, but the evidence is not complete ({_tests(_count(evidence))}).",
             absent,
             faults,
             errors,
@@ -152,7 +203,26 @@ def _gates(evidence: Evidence) -> Verdict | None:
             f"{skipped} of {_tests(total)} ({percent:.1f}%) were skipped, and gate maxSkippedPercent allows "
             f"{gates.max_skipped_percent:g}%."
         )
-    return _verdict(VerdictKind.FAILED, "No test failed, but a gate did.", *broken) if broken else None
+    broken.extend(_over_budget(evidence))
+    if not broken:
+        return None
+    return _verdict(VerdictKind.FAILED, f"{_nothing_failed(evidence)}, but a gate did.", *broken)
+
+
+def _nothing_failed(evidence: Evidence) -> str:
+    return "No test failed that counts" if _red(evidence) else "No test failed"
+
+
+def _over_budget(evidence: Evidence) -> Iterator[str]:
+    """Budgets that are exceeded, and those for which nothing was measured: what is not known is not within bounds."""
+    for budget in evidence.gates.budgets:
+        of = f" of test job {budget.test!r}" if budget.test else ""
+        most = duration_seconds(budget.max)
+        measured = evidence.measured.get((budget.metric, budget.test))
+        if measured is None:
+            yield f"Budget {budget.metric.value}{of} could not be judged: nothing was measured."
+        elif measured > most:
+            yield f"{budget.metric.value}{of} was {measured:.1f} s, and its budget is {budget.max}."
 
 
 def _skipped(evidence: Evidence) -> Verdict | None:
@@ -169,7 +239,22 @@ def _passed(evidence: Evidence) -> Verdict:
     flaky = _count(evidence, CaseStatus.FLAKY)
     skips = f", {skipped} skipped" if skipped else ""
     unstable = f"{_tests(flaky)} passed only after another try (flaky)." if flaky else None
-    return _verdict(VerdictKind.PASSED, f"{_tests(passed)} passed{skips}.", unstable)
+    if not passed:
+        return _verdict(
+            VerdictKind.INCONCLUSIVE, "No test passed, and none failed that counts.", _muted(evidence)
+        )
+    tolerated = _gating(evidence)
+    failed = f"{tolerated} of {_tests(_count(evidence))} failed." if tolerated else None
+    return _verdict(
+        VerdictKind.PASSED,
+        f"{_tests(passed)} passed{skips}.",
+        unstable,
+        failed,
+        _tolerance(evidence).sentence if tolerated else None,
+        _names(evidence) if tolerated else None,
+        _muted(evidence),
+        *evidence.left_out,
+    )
 
 
 def _missing(evidence: Evidence) -> str | None:
@@ -191,7 +276,7 @@ def _names(evidence: Evidence) -> str | None:
     names = evidence.failed_names[:_NAMED]
     if not names:
         return None
-    others = _red(evidence) - len(names)
+    others = _gating(evidence) - len(names)
     more = f" and {others} more" if others > 0 else ""
     return f"Failed: {', '.join(names)}{more}."
 

@@ -206,6 +206,7 @@ class Run:
     case_counts: dict[str, int] = field(default_factory=dict)  # by CaseStatus, after folding
     purpose: RunPurpose = RunPurpose.RUN
     round: int = 1  # grows with every rerun of failed tests
+    failed_fast: dict[str, str] = field(default_factory=dict)  # runs.failing_fast: what was ended, and by which shard
     paused_at: datetime | None = None
     paused_by: str | None = None
     commit: str | None = None  # of the source, where it is Git and known

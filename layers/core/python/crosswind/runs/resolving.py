@@ -1,8 +1,9 @@
 """From a valid suite and its parameters to jobs with nothing left to substitute: typed parameters, expanded matrix."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 from crosswind.contracts.resolved import ResolvedStage, ResolvedSuite, ResolvedTest
 from crosswind.contracts.suites import (
@@ -26,10 +27,10 @@ from crosswind.contracts.work import (
 )
 from crosswind.kernel import json
 from crosswind.kernel.errors import FieldError, InvalidInputError
-from crosswind.runs import layout
+from crosswind.runs import formulas, layout
 from crosswind.runs.expressions import MATRIX, PARAMETERS, as_text, length, substitute
 from crosswind.runs.preparing import base_key
-from crosswind.runs.spec_rules import fits, safe_ref, same
+from crosswind.runs.spec_rules import MAX_JOBS, fits, safe_ref, same
 
 MAX_PREPARE_SECONDS = 3600
 MAX_PARAMETERS_BYTES = 64 * 1024  # as JSON: they stand in the run's record, which is one item of 400 KB
@@ -51,6 +52,8 @@ class Job:
     stage: int
     spec: TestSpec
     variant: str
+    matrix_index: int = 0  # of its combination among those of the test
+    matrix_count: int = 1
 
     @property
     def archive(self) -> str | None:
@@ -96,21 +99,30 @@ def stand_ins(suite: TestSuite) -> dict[str, Scalar]:
     }
 
 
-def expand(suite: TestSuite, parameters: Mapping[str, Scalar]) -> tuple[Job, ...]:
-    """Every job, in the order of the suite. Raises InvalidInputError when a value makes no usable text."""
+def expand(
+    suite: TestSuite, parameters: Mapping[str, Scalar], *, guessed: Collection[str] = ()
+) -> tuple[Job, ...]:
+    """Every job, in the order of the suite. Raises InvalidInputError when a value makes no usable text or matrix.
+
+    `guessed` names parameters whose values are stand-ins: a formula that cannot use one is not at fault.
+    """
     faults: list[FieldError] = []
-    jobs = []
+    jobs: list[Job] = []
     room = MAX_EXPANDED_CHARACTERS
     for s, stage in enumerate(suite.spec.stages):
         for t, test in enumerate(stage.tests):
             place = f"spec.stages[{s}].tests[{t}]"
-            for combination in _combinations(test):
+            matrix = _matrix(test, place, parameters, guessed, faults)
+            count = prod(len(listed) for listed in matrix.values())
+            if len(jobs) + count > MAX_JOBS:
+                raise _too_many_jobs(place, len(jobs) + count)
+            for index, combination in enumerate(_combinations(matrix)):
                 values: Mapping[str, Mapping[str, Scalar]] = {PARAMETERS: parameters, MATRIX: combination}
                 room -= sum(length(text, values) for text in _texts(test))
                 if room < 0:
                     raise _too_much_text(place)
                 spec = _substituted(test, values)
-                jobs.append(Job(place, s, spec, _variant(combination)))
+                jobs.append(Job(place, s, spec, _variant(combination), index, count))
                 if spec.source.git and not safe_ref(spec.source.git.ref):
                     found = f"{spec.source.git.ref!r} is no name of a branch, tag or commit"
                     faults.append(FieldError(f"{place}.source.git.ref", found))
@@ -178,8 +190,10 @@ def write_preparations(
     return bytes(lines), tuple(tickets)
 
 
-def resolved_suite(suite: TestSuite, tests: tuple[ResolvedTest, ...], *, run_id: str) -> ResolvedSuite:
-    """The document of a run's suite."""
+def resolved_suite(
+    suite: TestSuite, tests: tuple[ResolvedTest, ...], *, parameters: Mapping[str, Scalar], run_id: str
+) -> ResolvedSuite:
+    """The document of a run's suite. Raises InvalidInputError where a stage's condition cannot be decided."""
     return ResolvedSuite(
         run_id=run_id,
         team=suite.metadata.team,
@@ -190,8 +204,8 @@ def resolved_suite(suite: TestSuite, tests: tuple[ResolvedTest, ...], *, run_id:
         suite_concurrency=suite.spec.suite_concurrency,
         stage_names=tuple(stage.name for stage in suite.spec.stages),
         stages=tuple(
-            ResolvedStage(name=stage.name, when=stage.when, fail_fast=stage.fail_fast)
-            for stage in suite.spec.stages
+            ResolvedStage(name=stage.name, when=stage.when, fail_fast=stage.fail_fast, left_out=why)
+            for stage, why in zip(suite.spec.stages, left_out(suite, parameters), strict=True)
         ),
         gates=suite.spec.gates,
         tests=tests,
@@ -219,6 +233,8 @@ def resolved_test(job: Job, *, prepare_work_id: str | None, discovery_key: str |
         cpu_millis=_millis(spec.resources.cpu),
         anti_affinity=spec.anti_affinity,
         fail_fast=spec.fail_fast,
+        matrix_index=job.matrix_index,
+        matrix_count=job.matrix_count,
         test_retries=spec.retries.tests,
         infrastructure_retries=spec.retries.infrastructure,
         timeout_seconds=duration_seconds(spec.timeout),
@@ -247,10 +263,56 @@ def _parameter_fault(name: str, parameter: Parameter, value: Scalar | None) -> F
     return None
 
 
-def _combinations(test: TestSpec) -> Iterator[dict[str, Scalar]]:
-    names = tuple(test.matrix)
-    for values in product(*test.matrix.values()):
+def left_out(suite: TestSuite, parameters: Mapping[str, Scalar]) -> tuple[str | None, ...]:
+    """Of each stage, why its condition leaves it out; None where it does not. Raises InvalidInputError."""
+    found: list[str | None] = []
+    faults = []
+    for index, stage in enumerate(suite.spec.stages):
+        try:
+            holds = stage.condition is None or formulas.condition(stage.condition, parameters)
+        except formulas.FormulaError as fault:
+            faults.append(FieldError(f"spec.stages[{index}].condition", str(fault), expected="true or false"))
+            holds = False
+        found.append(None if holds else f"its condition {stage.condition} does not hold")
+    if faults:
+        raise InvalidInputError("the parameters do not fit the suite's conditions", faults)
+    return tuple(found)
+
+
+def _matrix(
+    test: TestSpec,
+    place: str,
+    parameters: Mapping[str, Scalar],
+    guessed: Collection[str],
+    faults: list[FieldError],
+) -> dict[str, tuple[Scalar, ...]]:
+    """The values of each name; a formula that fails gives one stand-in and a fault."""
+    matrix: dict[str, tuple[Scalar, ...]] = {}
+    for name, given in test.matrix.items():
+        if not isinstance(given, str):
+            matrix[name] = given
+            continue
+        try:
+            matrix[name] = formulas.values(given, parameters)
+        except formulas.FormulaError as fault:
+            matrix[name] = ("x",)
+            if not guessed:
+                expected = "a formula that gives 1 to 1000 values, each once"
+                faults.append(FieldError(f"{place}.matrix.{name}", str(fault), expected))
+    return matrix
+
+
+def _combinations(matrix: Mapping[str, tuple[Scalar, ...]]) -> Iterator[dict[str, Scalar]]:
+    names = tuple(matrix)
+    for values in product(*matrix.values()):
         yield dict(zip(names, values, strict=True))
+
+
+def _too_many_jobs(place: str, count: int) -> InvalidInputError:
+    message = f"there are {count} test jobs or more once the matrix is expanded"
+    return InvalidInputError(
+        "the suite is too large to be expanded", [FieldError(place, message, f"at most {MAX_JOBS}")]
+    )
 
 
 def _variant(combination: Mapping[str, Scalar]) -> str:

@@ -7,11 +7,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from crosswind.contracts.faults import Path
-from crosswind.contracts.suites import NOT_BUILT, Framework, ParameterType, Scalar, duration_seconds
-from crosswind.runs import expressions
+from crosswind.contracts.suites import (
+    NOT_BUILT,
+    BudgetMetric,
+    Distribution,
+    Framework,
+    ParameterType,
+    Scalar,
+    StageCondition,
+    duration_seconds,
+)
+from crosswind.runs import expressions, formulas
 from crosswind.runs.expressions import MATRIX, PARAMETERS
 
-MAX_JOBS = 200
+MAX_JOBS = 1000
 MAX_SHARDS = 1000
 MAX_RUN_SECONDS = 24 * 3600
 MAX_TEST_SECONDS = 12 * 3600
@@ -38,6 +47,8 @@ def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
         yield from _parameter(_mapping(parameter), ("spec", "parameters", name))
     jobs = list(_jobs(spec))
     yield from _names(spec, jobs)
+    yield from _stages(spec, parameters.keys())
+    yield from _budgets(spec, jobs)
     for path, job in jobs:
         yield from _job(job, path, parameters.keys(), rules)
     count = sum(_combinations(job) for _, job in jobs)
@@ -90,6 +101,33 @@ def _names(spec: Mapping[str, Any], jobs: list[tuple[Path, Mapping[str, Any]]]) 
                 seen.add(name)
 
 
+def _stages(spec: Mapping[str, Any], parameters: Collection[str]) -> Iterator[Fault]:
+    for s, stage in enumerate(_list(spec.get("stages"))):
+        path: Path = ("spec", "stages", s)
+        formula = _mapping(stage).get("condition")
+        if isinstance(formula, str):
+            for fault in formulas.faults(formula, parameters):
+                yield (*path, "condition"), fault, "such as `${{ parameters.full == true }}`"
+        if s == 0 and _mapping(stage).get("when") == StageCondition.FAILED:
+            yield (*path, "when"), "no stage is before the first, so it would never run", "passed or always"
+
+
+def _budgets(spec: Mapping[str, Any], jobs: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:
+    names = [job.get("name") for _, job in jobs]
+    for index, budget in enumerate(_list(_mapping(spec.get("gates")).get("budgets"))):
+        path: Path = ("spec", "gates", "budgets", index)
+        yield from _duration(_mapping(budget).get("max"), (*path, "max"), most=MAX_RUN_SECONDS)
+        test = _mapping(budget).get("test")
+        if isinstance(test, str) and test not in names:
+            yield (
+                (*path, "test"),
+                f"there is no test job `{test}`",
+                "the name of one of the suite's test jobs",
+            )
+        if test is not None and _mapping(budget).get("metric") == BudgetMetric.RUN_DURATION:
+            yield (*path, "test"), "run.duration is of the whole run", "leave it out"
+
+
 def _parameter(parameter: Mapping[str, Any], path: Path) -> Iterator[Fault]:
     kind = parameter.get("type", ParameterType.STRING.value)
     if kind not in set(ParameterType):
@@ -118,7 +156,7 @@ def _job(job: Mapping[str, Any], path: Path, parameters: Collection[str], rules:
     yield from _framework(job, path)
     yield from _environment(job, path)
     yield from _shards(job, path)
-    yield from _matrix(job, path)
+    yield from _matrix(job, path, parameters)
     for name in ("reports", "artifacts"):
         for index, glob in enumerate(_list(job.get(name))):
             yield from _relative(glob, (*path, name, index))
@@ -161,13 +199,32 @@ def _environment(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
 
 
 def _shards(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
-    count = _mapping(job.get("shards")).get("count")
-    if isinstance(count, int) and not isinstance(count, bool) and not 1 <= count <= MAX_SHARDS:
-        yield (*path, "shards", "count"), "is out of bounds", f"a number from 1 to {MAX_SHARDS}, or `auto`"
+    shards = _mapping(job.get("shards"))
+    count = shards.get("count")
+    if isinstance(count, int) and not isinstance(count, bool):
+        if not 1 <= count <= MAX_SHARDS:
+            yield (
+                (*path, "shards", "count"),
+                "is out of bounds",
+                f"a number from 1 to {MAX_SHARDS}, or `auto`",
+            )
+        for name in ("targetTime", "maxParallel"):
+            if shards.get(name) is not None:
+                yield (*path, "shards", name), "chooses the count, and a fixed count is given", "count `auto`"
+    yield from _duration(shards.get("targetTime"), (*path, "shards", "targetTime"), most=MAX_RUN_SECONDS)
+    if shards.get("distribution") == Distribution.PULL and job.get("framework") != Framework.PYTEST:
+        yield (
+            (*path, "shards", "distribution"),
+            "batches can be pulled by framework `pytest` only",
+            "auto or static",
+        )
 
 
-def _matrix(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+def _matrix(job: Mapping[str, Any], path: Path, parameters: Collection[str]) -> Iterator[Fault]:
     for name, values in _mapping(job.get("matrix")).items():
+        if isinstance(values, str):
+            for fault in formulas.faults(values, parameters):
+                yield (*path, "matrix", name), fault, "such as `${{ split(parameters.browsers) }}`"
         seen: set[str] = set()
         for index, value in enumerate(_list(values)):
             if not isinstance(value, str | int | float):
@@ -287,7 +344,9 @@ def _fixed_texts(job: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, str
 
 
 def _combinations(job: Mapping[str, Any]) -> int:
-    return math.prod(len(_list(values)) for values in _mapping(job.get("matrix")).values())
+    """How many there are at least: what a formula gives is known only with the parameters' values."""
+    listed = _mapping(job.get("matrix")).values()
+    return math.prod(1 if isinstance(values, str) else len(_list(values)) for values in listed)
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from crosswind.contracts.faults import Path, field_errors, path_text, with_suggestions
 from crosswind.contracts.suites import (
+    BudgetSpec,
     GatesSpec,
     GitSourceSpec,
     Metadata,
@@ -98,7 +99,7 @@ _TREE = _level(
     metadata=_level(Metadata),
     spec=_level(
         SuiteSpec,
-        gates=_level(GatesSpec),
+        gates=_level(GatesSpec, budgets=_level(BudgetSpec)),
         parameters=_level(Parameter),
         stages=_level(
             StageSpec,

@@ -123,7 +123,9 @@ class SubmitRun:
         earlier = {order.preparation: self._earlier(order) for _, order in orders}
         wanted = resolving.unique((job, order) for job, order in orders if earlier[order.preparation] is None)
         lines, tickets = resolving.write_preparations(suite, wanted, run_id=run_id)
-        resolved = resolving.resolved_suite(suite, _tests(orders, wanted, earlier), run_id=run_id)
+        resolved = resolving.resolved_suite(
+            suite, _tests(orders, wanted, earlier), parameters=parameters, run_id=run_id
+        )
         execution = RunExecutionInput(run_id=run_id, preparations=tickets)
         documents.write(self.artifacts, layout.spec_key(run_id), resolved)
         if lines:

@@ -24,8 +24,8 @@ class ValidateSuite:
         """How many test jobs it has. Raises InvalidInputError, TooLargeError, ForbiddenError."""
         suite = parse_suite(text, rules=self.rules)
         self.guard.require(actor, Action.READ_SUITES, team=suite.metadata.team)
-        parameters = resolving.bind_parameters(suite, resolving.stand_ins(suite))
-        return len(resolving.expand(suite, parameters))
+        guessed = resolving.stand_ins(suite)
+        return len(resolving.expand(suite, resolving.bind_parameters(suite, guessed), guessed=guessed))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class PutSuite:
                 "metadata.name", f"is `{suite.metadata.name}`", expected=f"`{name}`, as in the address"
             )
             raise InvalidInputError("the suite has another name than its address", [fault])
-        resolving.expand(suite, resolving.bind_parameters(suite, resolving.stand_ins(suite)))
+        guessed = resolving.stand_ins(suite)
+        resolving.expand(suite, resolving.bind_parameters(suite, guessed), guessed=guessed)
         spec: dict[str, object] = to_document(suite)
         record = SuiteRecord(
             team=suite.metadata.team,
