@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from crosswind.contracts.history import FlakyState as FlakyState  # noqa: PLC0414  # a word of this area, too
+from crosswind.contracts.history import QuarantineMode as QuarantineMode  # noqa: PLC0414
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class JobKey:
@@ -24,14 +27,25 @@ class Timing:
     samples: int
 
 
+class Outcome(StrEnum):
+    """What an observation says, in the letter that is stored."""
+
+    PASSED = "p"
+    FAILED = "f"
+    ERROR = "e"
+    FLAKY = "l"  # failed, then passed within the same run, and so on the same commit
+    SKIPPED = "s"
+    MISSING = "m"
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One folded case of one finished run."""
 
     run_id: str
-    at: datetime
-    outcome: str  # p passed, f failed, e error, l flaky (failed, then passed on the same commit), s skipped, m missing
-    seconds: float
+    at: datetime  # when the run was submitted: the order of the code, whatever order runs end in
+    outcome: str  # an Outcome
+    seconds: float | None  # None: not kept, which only the last passing runs have
     commit: str | None
     default_branch: bool
     counted: bool = (
@@ -39,12 +53,23 @@ class Observation:
     )
 
 
-class FlakyState(StrEnum):
-    """What the monitors say of a test."""
+class Monitor(StrEnum):
+    """The three ways in which a test shows that it is flaky."""
 
-    HEALTHY = "healthy"
-    FLAKY = "flaky"
-    BROKEN = "broken"  # fails nearly always
+    RETRY = "passed-on-retry"
+    TRANSITIONS = "transitions"
+    FAILURE_RATE = "failure-rate"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A monitor that is active. What it needs to end again is kept here, for the observations behind it may be gone."""
+
+    monitor: Monitor
+    since: datetime
+    last_at: datetime  # of its newest evidence
+    reason: str
+    clean_runs: int = 0  # that passed since then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,19 +80,13 @@ class TestHistory:
 
     id: str  # runs.identity.case_id
     name: str
+    first_seen: datetime
     observations: tuple[Observation, ...] = ()
-    first_seen: datetime | None = None
     first_failed_run: str | None = None  # of the present series of failures on the default branch
     state: FlakyState = FlakyState.HEALTHY
     reason: str | None = None  # why the monitors say so
     since: datetime | None = None
-
-
-class QuarantineMode(StrEnum):
-    """What quarantine does with a test."""
-
-    MUTE = "mute"  # it runs and is reported; its failure does not gate
-    SKIP = "skip"  # it does not run
+    alarms: tuple[Alarm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,16 +26,23 @@ class HistoryStore(Protocol):
         """The jobs of a suite that have a history."""
         ...
 
+    def unwell(self, team: str, suite: str | None) -> Iterator[tuple[JobKey, TestHistory]]:
+        """Tests whose monitors had an alarm when they were last seen, of one suite or of all of a team's."""
+        ...
+
     def record(self, job: JobKey, seen: Mapping[str, tuple[str, Observation]], *, now: datetime) -> None:
-        """Add observations, by case id, each with the test's name. Idempotent by run id; safe beside other writers."""
+        """Add observations, by case id, each with the test's name. Idempotent by run id; safe beside other writers.
+
+        An observation of a run that is known replaces the earlier one: a rerun of failed tests changes what a run saw.
+        """
         ...
 
 
 class QuarantineStore(Protocol):
     """Quarantined tests of a suite."""
 
-    def put(self, quarantine: Quarantine) -> None:
-        """Store or replace."""
+    def put(self, quarantine: Quarantine) -> bool:
+        """Store or replace. Returns True when the test was in no quarantine before, not even an expired one."""
         ...
 
     def delete(self, team: str, suite: str, test: str, name: str) -> None:
@@ -43,9 +50,9 @@ class QuarantineStore(Protocol):
         ...
 
     def of_suite(self, team: str, suite: str) -> tuple[Quarantine, ...]:
-        """All of a suite, expired ones too."""
+        """All of a suite, expired ones of the last weeks too."""
         ...
 
     def of_team(self, team: str) -> tuple[Quarantine, ...]:
-        """All of a team, expired ones too."""
+        """All of a team, expired ones of the last weeks too."""
         ...
