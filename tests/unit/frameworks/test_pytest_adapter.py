@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from crosswind.adapters.frameworks.base import Collected, EventTail, Invocation, Launch, finished
+from crosswind.adapters.frameworks.base import Collected, EventTail, Invocation, Launch, trace
 from crosswind.adapters.frameworks.pytest import PytestAdapter
 
 SUITE = {
@@ -117,7 +117,7 @@ def test_a_run_of_the_discovered_ids_reports_each_of_them_once(
     assert records["test_odd.py::test_value[a/b]"].find("failure") is not None
     assert records["test_odd.py::test_error"].find("error") is not None
     assert launch.events is not None
-    outcomes = finished(launch.events)
+    outcomes = {test_id: ended.outcome for test_id, ended in trace(launch.events).ended.items()}
     assert set(outcomes) == set(selection)
     assert outcomes["test_odd.py::test_value[a/b]"] == "failed"
     assert outcomes["test_odd.py::test_error"] == "error"
@@ -154,6 +154,31 @@ def test_after_a_crash_everything_runs_again(work: Path, private: Path) -> None:
     assert code == 9
     assert not launch.reports[0].exists()
     assert PytestAdapter().again(private, selection=("test_exit.py::test_exit",)) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "args"),
+    [
+        ({"test_late.py": "import nothing_of_this_name\n"}, ()),
+        ({"conftest.py": "import nothing_of_this_name\n", "test_late.py": "def test_it(): pass\n"}, ()),
+        ({"test_late.py": "import os\nos._exit(9)\n"}, ()),
+        (
+            {"test_late.py": "import nothing_of_this_name\n", "test_good.py": "def test_it(): pass\n"},
+            ("--continue-on-collection-errors",),
+        ),
+    ],
+)
+def test_what_could_not_be_collected_is_never_run_again(
+    tmp_path: Path, private: Path, files: dict[str, str], args: tuple[str, ...]
+) -> None:
+    work = tmp_path / "uncollected"
+    work.mkdir()
+    for name, text in files.items():
+        (work / name).write_text(text)
+    ids = tuple(f"{name}::test_it" for name in files if name != "conftest.py")
+    code, _ = run(work, private, ids, *args)
+    assert code != 0
+    assert PytestAdapter().again(private, selection=ids) == ()
 
 
 def test_our_report_wins_over_the_authors(work: Path, private: Path) -> None:
@@ -201,6 +226,6 @@ def test_a_trap_in_the_place_of_a_file_is_no_file(tmp_path: Path, trap: str) -> 
     tail.poll()
     adapter = PytestAdapter()
     assert tail.done == 0
-    assert adapter.again(tmp_path, selection=None) is None
+    assert adapter.again(tmp_path, selection=None) == ()
     assert adapter.remarks(tmp_path) == ()
     assert adapter.collected(tmp_path) is None

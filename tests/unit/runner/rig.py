@@ -5,7 +5,7 @@ import os
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,12 @@ from crosswind.contracts.work import (
     ArchiveSource,
     Discovery,
     DispatchMessage,
+    FailFast,
     OrderRef,
     PrepareOrder,
+    PullList,
+    PullRef,
+    PullUnit,
     ShardOrder,
     ShardResult,
     Source,
@@ -26,6 +30,7 @@ from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.json import digest_bytes
 from crosswind.runner.agent import Agent, Leasing
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
+from crosswind.runner.batches import Pulling
 from crosswind.runner.environment import TestEnvironment
 from crosswind.runner.faults import Interruption
 from crosswind.runner.git import PROTOCOLS
@@ -35,8 +40,16 @@ from crosswind.runs.layout import archive_key, discovery_key, log_prefix, result
 from crosswind.runs.model import Work, WorkState
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.leasing import BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.pulling import (
+    CommitBatch,
+    CommittedBatches,
+    LeaseBatch,
+    OpenWorkList,
+    ReturnBatch,
+)
 from tests.fakes import (
     MemoryObjectStore,
+    MemoryPullStore,
     MemoryQueues,
     MemoryRunStore,
     MemorySecrets,
@@ -134,6 +147,7 @@ class Rig:
         self.sources = MemoryObjectStore("sources")
         self.runs = MemoryRunStore()
         self.works = MemoryWorkStore()
+        self.pulls = MemoryPullStore(self.works)
         self.tokens = MemoryTaskTokens()
         self.secrets = MemorySecrets({("demo", "token"): "s3cret-value"})
         self.queue = MemoryWorkQueue()
@@ -145,6 +159,15 @@ class Rig:
             commit=CommitWork(change, clock),
             hand_back=HandBack(change, clock),
             fail=FailAttempt(change, clock),
+            return_batch=ReturnBatch(self.pulls, self.works, lambda _: None),
+        )
+        self.ended: list[tuple[str, FailFast]] = []  # by fail-fast
+        self.pulling = Pulling(
+            open_list=OpenWorkList(self.artifacts),
+            lease=LeaseBatch(self.pulls, self.works, lambda _: None),
+            commit=CommitBatch(self.pulls),
+            committed=CommittedBatches(self.pulls),
+            fail_rest=lambda work, mode: self.ended.append((work.key.work_id, mode)),
         )
         self.agent = Agent(
             runner_id="runner-1",
@@ -159,6 +182,7 @@ class Rig:
                 limits=self.limits,
                 environment=environment(),
                 clock=clock,
+                pulling=self.pulling,
                 log_flush_seconds=0.05,
                 grace_seconds=0.5,
                 protocols=self.protocols,
@@ -194,6 +218,19 @@ class Rig:
         }
         return ShardOrder(**(given | changes))
 
+    def pull_shard(
+        self, files: Mapping[str, str], *units: Sequence[str], runners: int = 1, **changes: Any
+    ) -> ShardOrder:
+        """An order to pull units of tests with pytest: each unit is a batch, for it is long."""
+        ref = PullRef(pull_id="00-api-1", key="pull.json")
+        listed = PullList(
+            pull_id=ref.pull_id,
+            runners=runners,
+            units=tuple(PullUnit(test_ids=tuple(unit), estimate_seconds=60.0) for unit in units),
+        )
+        self.artifacts.put(ref.key, listed.to_wire().encode())
+        return self.shard(files, framework=Framework.PYTEST, pull=ref, **changes)
+
     def preparation(self, source: Source | Mapping[str, str], **changes: Any) -> PrepareOrder:
         """An order to prepare something."""
         if isinstance(source, Mapping):
@@ -215,8 +252,12 @@ class Rig:
         data = order.to_wire().encode()
         key = f"{number}-{ORDER_KEY}"
         self.artifacts.put(key, b"before\n" + data + b"\nafter")
+        pull = order.pull if isinstance(order, ShardOrder) else None
         work = make_work(
-            number, state=WorkState.ADMITTED, order=OrderRef(key=key, offset=7, length=len(data))
+            number,
+            state=WorkState.ADMITTED,
+            order=OrderRef(key=key, offset=7, length=len(data)),
+            pull_id=pull.pull_id if pull else None,
         )
         self.works.save(None, replace(work, admitted_at=work.enqueued_at))
         message = DispatchMessage(run_id=work.key.run_id, work_id=work.key.work_id, attempt=1)

@@ -101,6 +101,15 @@ def test_pytest_runs_the_selection_only_and_retries_only_what_failed(rig: Rig) -
     assert rig.work().progress.tests_done in {0, 4}
 
 
+def test_what_cannot_be_collected_is_never_run_again(rig: Rig) -> None:
+    order = rig.shard(
+        SUITE, framework=Framework.PYTEST, selection=("tests/test_broken.py::test_it",), test_retries=2
+    )
+    rig.carry_out(order)
+    assert (rig.result().exit_code, rig.result().attempts) == (2, 1)
+    assert "Retry" not in rig.log()
+
+
 def test_secrets_reach_the_tests_and_not_the_log(rig: Rig) -> None:
     order = rig.shard(
         {},

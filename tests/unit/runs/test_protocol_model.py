@@ -23,6 +23,7 @@ MOST_RUNS = 2
 ERRORS = (
     "lease_lost",
     "runner_error",
+    "disk_full",
     "undelivered",
     "admission_failed",
     "run_timeout",
@@ -147,6 +148,11 @@ class ShardProtocol(RuleBasedStateMachine):
     def the_sweep_runs(self) -> None:
         with suppress(CrashError):
             self.world.sweep()
+
+    @rule(index=INDEX)
+    def a_borrowed_slot_is_taken_back(self, index: int) -> None:
+        with suppress(CrashError, WriteConflictError):
+            self.world.preempt(index)
 
     # --- runners: each holder acts when it likes, also long after its lease -----------------------------------------
 
@@ -320,7 +326,8 @@ class ShardProtocol(RuleBasedStateMachine):
         if commit.outcome is WorkOutcome.COMPLETED:
             assert commit.prefix == _prefix_of(commit, work.key)
         elif commit.outcome is WorkOutcome.CANCELLED:
-            assert self.world.runs.get(work.key.run_id).cancel_requested_at is not None
+            cancelled = self.world.runs.get(work.key.run_id).cancel_requested_at is not None
+            assert cancelled or commit.reason == "the run is over"  # its ticket came after the end
         else:
             assert str(commit.reason).startswith(ERRORS), commit
 

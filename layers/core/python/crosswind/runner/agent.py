@@ -17,6 +17,7 @@ from crosswind.runner.heartbeat import Heartbeat
 from crosswind.runner.places import short_name
 from crosswind.runner.sandbox import Place
 from crosswind.runner.session import OpenSession, Session
+from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.layout import attempt_prefix
 from crosswind.runs.model import LEASE_DURATION, Progress, Work, WorkKey
 from crosswind.runs.ports import Secrets
@@ -77,6 +78,7 @@ class Leasing:
     commit: Commit
     hand_back: Callable[[Work], Work]
     fail: Fail
+    return_batch: Callable[[Work], None]
 
 
 @dataclass
@@ -155,6 +157,8 @@ class Agent:
             self._carry_out(work, interruption, progress)
         except InterruptedAttemptError as interrupted:
             cause = interrupted.cause
+        except LeaseLostError:
+            cause = Cause.LEASE_LOST
         except Exception as error:  # noqa: BLE001  # whatever it is, the work must not be lost with it
             fault = as_fault(error)
             _log.warning("%s failed: %s: %s", name, fault.reason, fault.detail, exc_info=error)
@@ -194,7 +198,7 @@ class Agent:
         try:
             return {name: self.secrets.get(order.team, secret) for name, secret in order.secret_refs.items()}
         except NotFoundError as error:
-            raise InfrastructureFaultError("secret_missing", str(error)) from error
+            raise InfrastructureFaultError(InfrastructureReason.SECRET_MISSING, str(error)) from error
 
     def _end(
         self, work: Work, name: str, cause: Cause | None, fault: InfrastructureFaultError | None
@@ -204,6 +208,7 @@ class Agent:
                 _log.info("lost the lease of %s", name)
             elif cause is Cause.STOPPING:
                 self._settle(lambda: self.leasing.hand_back(work))
+                self.leasing.return_batch(work)
                 _log.info("handed back %s", name)
             elif fault is not None:
                 self._settle(
@@ -211,6 +216,7 @@ class Agent:
                         work, reason=fault.reason, detail=fault.detail[-_LONGEST_DETAIL:]
                     )
                 )
+                self.leasing.return_batch(work)
             else:
                 self._settle(
                     lambda: self.leasing.commit(
@@ -252,10 +258,16 @@ def as_fault(error: Exception) -> InfrastructureFaultError:
         case InfrastructureFaultError():
             return error
         case ArchiveRefusedError():
-            return InfrastructureFaultError("archive_refused", str(error))
+            return InfrastructureFaultError(InfrastructureReason.ARCHIVE_REFUSED, str(error))
         case CrosswindError():
-            return InfrastructureFaultError("storage_unavailable", f"{type(error).__name__}: {error}")
+            return InfrastructureFaultError(
+                InfrastructureReason.STORAGE_UNAVAILABLE, f"{type(error).__name__}: {error}"
+            )
+        case MemoryError():
+            return InfrastructureFaultError(InfrastructureReason.OOM_RUNNER, "the runner ran out of memory")
         case OSError() if error.errno in _FULL:
-            return InfrastructureFaultError("disk_full", "the runner's disk is full")
+            return InfrastructureFaultError(InfrastructureReason.DISK_FULL, "the runner's disk is full")
         case _:
-            return InfrastructureFaultError("runner_error", f"{type(error).__name__}: {error}")
+            return InfrastructureFaultError(
+                InfrastructureReason.RUNNER_ERROR, f"{type(error).__name__}: {error}"
+            )

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from crosswind.contracts.work import ArchiveRef
 from crosswind.kernel.errors import NotFoundError
 from crosswind.runner.faults import InfrastructureFaultError
+from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.ports import ObjectStore
 
 CHUNK_BYTES = 1024 * 1024
@@ -75,7 +76,9 @@ class ArchiveCache:
     def _download(self, store: ObjectStore, archive: ArchiveRef, part: Path) -> None:
         stored = store.stat(archive.key)
         if stored is None:
-            raise InfrastructureFaultError("archive_missing", f"there is no archive {archive.key}")
+            raise InfrastructureFaultError(
+                InfrastructureReason.ARCHIVE_MISSING, f"there is no archive {archive.key}"
+            )
         if stored.size > self._limits.packed_bytes:
             raise ArchiveRefusedError(
                 f"the archive has {stored.size} bytes; at most {self._limits.packed_bytes} are taken"
@@ -83,11 +86,12 @@ class ArchiveCache:
         try:
             store.download(archive.key, part)
         except NotFoundError as error:
-            raise InfrastructureFaultError("archive_missing", str(error)) from error
+            raise InfrastructureFaultError(InfrastructureReason.ARCHIVE_MISSING, str(error)) from error
         found = file_digest(part)
         if found != archive.digest:
             raise InfrastructureFaultError(
-                "archive_corrupt", f"the archive should have the digest {archive.digest} and has {found}"
+                InfrastructureReason.ARCHIVE_CORRUPT,
+                f"the archive should have the digest {archive.digest} and has {found}",
             )
 
     def _drop_oldest(self, *, keep: Path) -> None:

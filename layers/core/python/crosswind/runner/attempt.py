@@ -30,21 +30,26 @@ class Meter:
     log: LogShipper
     _tail: EventTail | None = None
     _done: int = 0
+    _earlier: Progress = field(default_factory=Progress)  # of processes before this one that ran other tests
 
-    def follow(self, events: Path | None) -> None:
-        """Follow a new run of the command; the tests that a retry runs again were counted before."""
-        if self._tail is not None:
+    def follow(self, events: Path | None, *, further: bool = False) -> None:
+        """Follow a new run of the command. It runs tests again that were counted before, or `further` ones."""
+        if further:
+            self._earlier = self.progress()
+            self._done = 0
+        elif self._tail is not None:
             self._done = max(self._done, self._tail.done)
         self._tail = EventTail(events) if events else None
 
     def progress(self) -> Progress:
         """The counts now."""
         tail = self._tail
-        if tail is None:
-            return Progress(tests_done=self._done, log_bytes=self.log.size)
-        tail.poll()
+        if tail is not None:
+            tail.poll()
         return Progress(
-            tests_done=max(self._done, tail.done), tests_failed=tail.failed, log_bytes=self.log.size
+            tests_done=self._earlier.tests_done + max(self._done, tail.done if tail else 0),
+            tests_failed=self._earlier.tests_failed + (tail.failed if tail else 0),
+            log_bytes=self.log.size,
         )
 
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Event, Lock
 
+from crosswind.runs.infrastructure import InfrastructureReason
+
 
 class InfrastructureFaultError(Exception):
     """The attempt cannot go on; `reason` is a code for the record and the message a sentence for people."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: InfrastructureReason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail

@@ -9,6 +9,7 @@ from crosswind.contracts.work import GitSource
 from crosswind.runner.faults import InfrastructureFaultError, Interruption
 from crosswind.runner.logs import LogShipper
 from crosswind.runner.sandbox import Exit, Sandbox
+from crosswind.runs.infrastructure import InfrastructureReason
 
 PROTOCOLS = frozenset({"https", "ssh"})
 LOCAL_PROTOCOLS = PROTOCOLS | {"file"}  # on one's own machine, as the rules for suites have it
@@ -64,7 +65,7 @@ class GitFetch:
                 raise SourceRefusedError(f"{source.ref} of {source.uri} could not be fetched: {said}")
             if left == 0:
                 raise InfrastructureFaultError(
-                    "source_unreachable", f"{source.uri} cannot be reached: {said}"
+                    InfrastructureReason.SOURCE_UNREACHABLE, f"{source.uri} cannot be reached: {said}"
                 )
             self.interruption.wait(2.0 * (_FETCH_TRIES - left))
             self.interruption.check()

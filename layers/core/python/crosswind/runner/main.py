@@ -20,6 +20,7 @@ from crosswind.bootstrap.runner import RunnerOptions
 from crosswind.kernel.clock import SystemClock
 from crosswind.runner.agent import Agent, Leasing
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
+from crosswind.runner.batches import Pulling
 from crosswind.runner.environment import TestEnvironment
 from crosswind.runner.git import LOCAL_PROTOCOLS, PROTOCOLS
 from crosswind.runner.hardening import harden
@@ -79,6 +80,7 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
             commit=bootstrap.commit_work(settings),
             hand_back=bootstrap.hand_back(settings),
             fail=bootstrap.fail_attempt(settings),
+            return_batch=bootstrap.return_batch(settings),
         ),
         secrets=stores.secrets(settings),
         open_session=OpenSession(
@@ -91,6 +93,13 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 os.environ, marker=marker, test_python=options.test_python, passed_on=options.test_env
             ),
             clock=clock,
+            pulling=Pulling(
+                open_list=bootstrap.open_work_list(settings),
+                lease=bootstrap.lease_batch(settings),
+                commit=bootstrap.commit_batch(settings),
+                committed=bootstrap.committed_batches(settings),
+                fail_rest=bootstrap.fail_rest_fast(settings),
+            ),
             log_flush_seconds=settings.log_flush_seconds,
             test_uid=options.test_uid,
             protocols=LOCAL_PROTOCOLS if settings.stage == "local" else PROTOCOLS,

@@ -11,6 +11,7 @@ from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import NotFoundError
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
 from crosswind.runner.attempt import Attempt, Meter
+from crosswind.runner.batches import Pulling
 from crosswind.runner.environment import TestEnvironment
 from crosswind.runner.executing import ExecuteShard
 from crosswind.runner.faults import InfrastructureFaultError, Interruption
@@ -19,6 +20,7 @@ from crosswind.runner.logs import LogShipper
 from crosswind.runner.preparing import PrepareSource
 from crosswind.runner.sandbox import GRACE_SECONDS, Place, Sandbox
 from crosswind.runner.uploads import GuardedStore
+from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.layout import attempt_prefix, discovery_key, result_key
 from crosswind.runs.model import Work
 from crosswind.runs.ports import ObjectStore, RunStore
@@ -32,12 +34,13 @@ class Session:
     """One attempt, ready to work."""
 
     attempt: Attempt
+    work: Work
     execute_shard: ExecuteShard
     prepare_source: PrepareSource
 
     def execute(self, order: ShardOrder, secrets: dict[str, str]) -> None:
         """Run a shard and leave result.json."""
-        result = self.execute_shard(self.attempt, order, secrets=secrets)
+        result = self.execute_shard(self.attempt, self.work, order, secrets=secrets)
         self._leave(result_key(self.attempt.prefix), result.to_wire())
 
     def prepare(self, order: PrepareOrder) -> None:
@@ -61,6 +64,7 @@ class OpenSession:
     limits: ArchiveLimits
     environment: TestEnvironment
     clock: Clock
+    pulling: Pulling
     log_flush_seconds: float
     test_uid: int | None = None
     grace_seconds: float = GRACE_SECONDS
@@ -74,7 +78,9 @@ class OpenSession:
             )
             return _ORDERS.validate_json(data)
         except (NotFoundError, ValidationError) as error:
-            raise InfrastructureFaultError("order_unreadable", f"{work.order.key}: {error}") from error
+            raise InfrastructureFaultError(
+                InfrastructureReason.ORDER_UNREADABLE, f"{work.order.key}: {error}"
+            ) from error
 
     @contextmanager
     def __call__(
@@ -113,6 +119,11 @@ class OpenSession:
                 limits=self.limits,
                 timeout_seconds=order.timeout_seconds,
             )
-            yield Session(attempt, ExecuteShard(self.clock), PrepareSource(self.runs, self.protocols))
+            yield Session(
+                attempt,
+                work,
+                ExecuteShard(self.clock, self.pulling),
+                PrepareSource(self.runs, self.protocols),
+            )
         finally:
             log.close()

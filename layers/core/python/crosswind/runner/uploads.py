@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, TypeVar
 
 from crosswind.contracts.work import FileRef
-from crosswind.kernel.errors import RetryableError
 from crosswind.runner.faults import Interruption
+from crosswind.runner.patience import PATIENCE_SECONDS, patiently
 from crosswind.runs.ports import ObjectInfo, ObjectStore
 
 THREADS = 8
@@ -72,7 +72,7 @@ class GuardedStore:
     """
 
     def __init__(
-        self, store: ObjectStore, interruption: Interruption, *, patience_seconds: float = 60.0
+        self, store: ObjectStore, interruption: Interruption, *, patience_seconds: float = PATIENCE_SECONDS
     ) -> None:
         self._store = store
         self._interruption = interruption
@@ -80,17 +80,7 @@ class GuardedStore:
         self.bucket = store.bucket
 
     def _patiently(self, action: Callable[[], T]) -> T:
-        waited, pause = 0.0, 0.5
-        while True:
-            self._interruption.check()
-            try:
-                return action()
-            except RetryableError:
-                if waited >= self._patience:
-                    raise
-            self._interruption.wait(pause)
-            waited += pause
-            pause = min(5.0, pause * 2)
+        return patiently(action, self._interruption, seconds=self._patience)
 
     def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         self._patiently(lambda: self._store.put(key, data, content_type=content_type))

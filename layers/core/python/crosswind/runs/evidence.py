@@ -16,6 +16,8 @@ from crosswind.runs.reports import Problem, ReportedCase, ReportedSuite, cut
 MESSAGE_CHARS = 2_000
 DETAILS_CHARS = 16 * 1024
 RED = frozenset({CaseStatus.FAILED, CaseStatus.ERROR})
+SUITE_MARK = " (suite)"
+"""Ends the name of a record that tells of a report's suite as such, outside of any of its tests."""
 
 _PYTEST_EXITS = {
     1: "pytest says that tests failed",
@@ -66,7 +68,7 @@ class CaseMaker:
         if problem is None:
             return None
         return self._case(
-            name=f"{' / '.join(suite.path) or '(no name)'} (suite)",
+            name=f"{' / '.join(suite.path) or '(no name)'}{SUITE_MARK}",
             status=CaseStatus.ERROR if problem.kind == "error" else CaseStatus.FAILED,
             attempt=attempt,
             message=_message(problem),
@@ -134,12 +136,13 @@ def _details(problem: Problem, reported: ReportedCase) -> str | None:
 
 
 def contradictions(
-    result: ShardResult, order: ShardOrder, *, cases: int, red: int, unreadable: bool
+    result: ShardResult, order: ShardOrder, *, reported: bool, cases: int, red: int, unreadable: bool
 ) -> tuple[str, ...]:
-    """Faults in what the process and its reports say together. `cases` and `red` count after test retries."""
+    """Faults in what the process and its reports say together. `reported`: there is a report, of the shard or of a batch
+    of it; `cases` and `red` count after test retries."""
     fault = _killed(result, order)
     if fault is None and not unreadable:
-        fault = _unreported(result, order, cases=cases, red=red)
+        fault = _unreported(result, order, reported=reported, cases=cases, red=red)
     return () if fault is None else (fault,)
 
 
@@ -156,11 +159,15 @@ def _killed(result: ShardResult, order: ShardOrder) -> str | None:
     return "the test process was killed before it ended" if result.exit_code is None else None
 
 
-def _unreported(result: ShardResult, order: ShardOrder, *, cases: int, red: int) -> str | None:
+def _unreported(
+    result: ShardResult, order: ShardOrder, *, reported: bool, cases: int, red: int
+) -> str | None:
     """Where the exit status says one thing and the reports another, or nothing."""
     exit_code = result.exit_code or 0
+    if order.pull is not None and exit_code == 0 and not cases:
+        return None  # the other shards have left nothing for this one
     meaning = _meaning(exit_code, order.framework)
-    if not any(result.reports):
+    if not reported:
         looked_for = ", ".join(order.reports) or "the framework's own report"
         return f"no report was found ({looked_for}) although the process ended: {meaning}"
     if not cases and (order.selection is not None or exit_code != 0):

@@ -15,6 +15,7 @@ from typing import Protocol
 MAX_EVENT_BYTES = 64 * 1024 * 1024  # of progress lines: a hostile test may write without end
 MAX_DISCOVERY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_CHARACTERS = 4000  # of one collection error
+PULL_VARIABLE = "CROSSWIND_PULL"  # names the folder of the channel to a process that pulls
 _POLL_BYTES = 1024 * 1024
 
 
@@ -70,8 +71,27 @@ class FrameworkAdapter(Protocol):
         """The command that runs the selected tests, or all where `selection` is None."""
         ...
 
+    def pull(
+        self,
+        invocation: Invocation,
+        *,
+        folder: Path,
+        channel: Path,
+        tests: Sequence[str],
+        shard_index: int,
+        shard_count: int,
+    ) -> Launch | None:
+        """The command that runs what it is handed out through `channel` (docs/pull-protocol.md), from all of `tests`.
+
+        None where the framework knows no tests: the planner gives such a job no list to pull from.
+        """
+        ...
+
     def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:
-        """What a retry after a failed attempt has to run. None: everything that the attempt was to run."""
+        """What a retry after a failed attempt has to run. None: everything that the attempt was to run.
+
+        Nothing where the attempt never came to its tests, or could not collect some: that is the same the next time.
+        """
         ...
 
     def remarks(self, folder: Path) -> tuple[str, ...]:
@@ -108,14 +128,44 @@ class EventTail:
                 self.failed += str(event.get("outcome")) in {"failed", "error"}
 
 
-def finished(path: Path) -> dict[str, str]:
-    """Outcome by test id, of the tests that came to an end. Empty when there are no readable lines."""
-    data = read_left(path, limit=MAX_EVENT_BYTES) or b""
-    return {
-        str(event.get("id")): str(event.get("outcome"))
-        for event in _events(data)
-        if event.get("event") == "finish"
-    }
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the progress lines tell of a test that came to an end."""
+
+    outcome: str
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How far a process came: what stays known of tests when it dies before it can report them."""
+
+    begun: frozenset[str] = frozenset()
+    ended: Mapping[str, Ended] = field(default_factory=dict)
+    uncollected: bool = False  # something could not be collected
+
+
+def trace(path: Path | None) -> Trace:
+    """The trace that progress lines leave. Empty when there are none that can be read."""
+    data = read_left(path, limit=MAX_EVENT_BYTES) if path else None
+    begun: set[str] = set()
+    ended: dict[str, Ended] = {}
+    uncollected = False
+    for event in _events(data or b""):
+        test_id = str(event.get("id"))
+        if event.get("event") == "uncollected":
+            uncollected = True
+        elif event.get("event") == "start":
+            begun.add(test_id)
+        elif event.get("event") == "finish":
+            seconds = event.get("seconds")
+            ended[test_id] = Ended(
+                outcome=str(event.get("outcome")),
+                seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
+                message=str(event.get("message", "")),
+            )
+    return Trace(begun=frozenset(begun), ended=ended, uncollected=uncollected)
 
 
 def read_left(path: Path, *, limit: int, offset: int = 0) -> bytes | None:

@@ -41,6 +41,19 @@ class CommandAdapter:
             },
         )
 
+    def pull(
+        self,
+        invocation: Invocation,  # noqa: ARG002  # the port's words
+        *,
+        folder: Path,  # noqa: ARG002
+        channel: Path,  # noqa: ARG002
+        tests: Sequence[str],  # noqa: ARG002
+        shard_index: int,  # noqa: ARG002
+        shard_count: int,  # noqa: ARG002
+    ) -> Launch | None:
+        """It cannot: a command knows no tests."""
+        return None
+
     def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:  # noqa: ARG002
         """Everything: a command cannot run a part of itself."""
         return None

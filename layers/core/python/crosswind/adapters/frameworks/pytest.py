@@ -6,17 +6,19 @@ The work inside the test process is done by `pytest_plugin.py`, which is copied 
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from crosswind.adapters.frameworks.base import (
     MAX_DISCOVERY_BYTES,
     MAX_ERROR_CHARACTERS,
+    PULL_VARIABLE,
     Collected,
     Invocation,
     Launch,
-    finished,
     read_left,
     shell,
+    trace,
 )
 
 DEFAULT_COMMAND = ("python", "-m", "pytest")
@@ -74,17 +76,39 @@ class PytestAdapter:
         )
         return Launch(argv=self._argv(invocation, extra), env=env, reports=(report,), events=_events(folder))
 
+    def pull(
+        self,
+        invocation: Invocation,
+        *,
+        folder: Path,
+        channel: Path,
+        tests: Sequence[str],
+        shard_index: int,
+        shard_count: int,
+    ) -> Launch | None:
+        """One process for every batch: it collects the files that hold `tests`, then runs what it is handed out."""
+        launch = self.run(
+            invocation, folder=folder, selection=tests, shard_index=shard_index, shard_count=shard_count
+        )
+        return replace(launch, env={**launch.env, PULL_VARIABLE: str(channel)})
+
     def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:
-        """The tests that failed; everything when the process ended before it could write its report."""
+        """The tests that failed; everything when the process ended before it could write its report.
+
+        Nothing where none failed and something could not be collected, nor where no test has begun.
+        """
+        seen = trace(_events(folder))
+        if not seen.begun:
+            return ()
         if not _report(folder).is_file():
             return None
         chosen = None if selection is None else frozenset(selection)
         failed = [
             test_id
-            for test_id, outcome in finished(_events(folder)).items()
-            if outcome in {"failed", "error"} and (chosen is None or test_id in chosen)
+            for test_id, ended in seen.ended.items()
+            if ended.outcome in {"failed", "error"} and (chosen is None or test_id in chosen)
         ]
-        return tuple(failed) or None
+        return tuple(failed) if failed or seen.uncollected else None
 
     def remarks(self, folder: Path) -> tuple[str, ...]:
         """Selected tests that were not collected."""

@@ -1,21 +1,33 @@
 """IngestShard: from the files of a committed shard to its cases and its summary."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import BinaryIO
 
 from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.tasks import IngestShardAnswer
-from crosswind.contracts.work import FileRef, ShardOrder, ShardResult, WorkOutcome
+from crosswind.contracts.work import (
+    BatchResult,
+    FailFast,
+    FileRef,
+    InlineReport,
+    ShardOrder,
+    ShardResult,
+    WorkOutcome,
+)
 from crosswind.kernel.errors import DependencyError, InvalidInputError, NotFoundError, TooLargeError
 from crosswind.kernel.retry import Pause
 from crosswind.runs import layout
 from crosswind.runs.evidence import RED, CaseMaker, contradictions
-from crosswind.runs.folding import RANK, fold_attempts, shortened
+from crosswind.runs.folding import shortened
 from crosswind.runs.identity import by_address
+from crosswind.runs.merging import RANK, fold_attempts
 from crosswind.runs.model import Case, Commit, ShardSummary, Work, WorkKey
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
+from crosswind.runs.pulling.model import Batch
 from crosswind.runs.reports import ReportedCase, ReportFault, ReportReader, cut
 from crosswind.runs.usecases import documents
 
@@ -26,16 +38,25 @@ DETAILS_CHARS_OF_A_SHARD = 32 * 1024 * 1024
 FAULT_CHARS = 1_000
 REPORTS_OF_A_SHARD = 20_000
 CASES_OF_A_SHARD = 400_000
+_RESULT_BYTES = 16 * 1024 * 1024
+
+Report = FileRef | InlineReport
 
 
 @dataclass(frozen=True)
 class IngestShard:
-    """Read a committed shard's reports, once: the summary on its work item tells that it was done."""
+    """Read a committed shard's reports, once: the summary on its work item tells that it was done.
+
+    A shard that pulls has committed batches before. They count over all its attempts, also where it was given up: the
+    tests ran, and no other shard runs them again.
+    """
 
     runs: RunStore
     works: WorkStore
     artifacts: ObjectStore
     reader: ReportReader
+    committed: Callable[[str, str, str], Sequence[Batch]]  # CommittedBatches
+    fail_rest: Callable[[Work, FailFast], object]  # FailRestFast
     pause: Pause
 
     def __call__(self, run_id: str, work_id: str) -> IngestShardAnswer:
@@ -57,55 +78,108 @@ class IngestShard:
         return IngestShardAnswer(tests=summary.tests, failed=summary.failed + summary.errors)
 
     def _ingest(self, work: Work, commit: Commit) -> ShardSummary:
-        if commit.outcome is not WorkOutcome.COMPLETED or commit.prefix is None:
-            return ShardSummary(0, 0, 0, 0, 0, 0, cases_key=None)
+        batches = self._batches(work)
+        result: ShardResult | None = None
         try:
+            if commit.outcome is WorkOutcome.COMPLETED and commit.prefix is not None:
+                result = documents.read_result(self.artifacts, commit.prefix)
+            elif not batches:
+                return _nothing()
             order = documents.read_shard_order(self.artifacts, work)
-            result = documents.read_result(self.artifacts, commit.prefix)
         except (NotFoundError, InvalidInputError, TooLargeError, ValueError) as error:
-            fault = cut(f"what the runner left cannot be read: {error}", limit=FAULT_CHARS)
-            return ShardSummary(0, 0, 0, 0, 0, 0, cases_key=None, faults=(fault,))
-        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order))
-        cases, doubled = fold_attempts([reading.attempt(files) for files in _attempts(result, reading)])
+            return _nothing(cut(f"what the runner left cannot be read: {error}", limit=FAULT_CHARS))
+        ran, lost = self._read_batches(batches)
+        planned = by_address((*(order.selection or ()), *(test for each in ran for test in each.tests)))
+        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order, planned))
+        reading.faults.extend(lost)
+        runs = _with_batches(result, ran)
+        cases, doubled = fold_attempts([reading.attempt(files) for files in _within_limit(runs, reading)])
         red = sorted((case for case in cases if case.status in RED), key=lambda case: RANK[case.status])
-        faults = [
-            *contradictions(result, order, cases=len(cases), red=len(red), unreadable=bool(reading.faults)),
-            *(f"report {sentence}" for sentence in result.lost_reports),
-            *reading.faults,
-            *doubled,
-        ]
-        cases_key = layout.cases_key(commit.prefix)
+        faults = [*reading.faults, *doubled]
+        if result is not None:
+            faults[:0] = (
+                *contradictions(
+                    result,
+                    order,
+                    reported=any(runs),
+                    cases=len(cases),
+                    red=len(red),
+                    unreadable=bool(reading.faults),
+                ),
+                *(f"report {sentence}" for sentence in result.lost_reports),
+            )
+        cases_key = layout.cases_key(commit.prefix or layout.given_up_prefix(work))
         documents.write_cases(self.artifacts, cases_key, cases)
-        if red:
-            shown = [
-                replace(
-                    case, details=cut(case.details, limit=FAILURE_DETAILS_CHARS) if case.details else None
-                )
-                for case in red[:FAILURES_SHOWN]
-            ]
-            self.runs.add_failures(work.key.run_id, work.key.work_id, shown)
+        self._show(work, red)
+        if order.fail_fast is not None and any(case.name not in (order.muted or ()) for case in red):
+            self.fail_rest(work, order.fail_fast)
         return _summary(cases, cases_key, faults)
 
+    def _batches(self, work: Work) -> Sequence[Batch]:
+        if work.pull_id is None:
+            return ()
+        return self.committed(work.key.run_id, work.pull_id, work.key.work_id)
 
-def _case_maker(work: Work, order: ShardOrder) -> CaseMaker:
+    def _read_batches(self, batches: Sequence[Batch]) -> tuple[list[BatchResult], list[str]]:
+        """What each left, and a fault for each that cannot be read or whose runner could not upload a report."""
+        ran: list[BatchResult] = []
+        faults: list[str] = []
+        for batch in batches:
+            key = layout.batch_result_key(batch)
+            try:
+                ran.append(documents.read(self.artifacts, key, BatchResult, limit_bytes=_RESULT_BYTES))
+            except (NotFoundError, InvalidInputError, TooLargeError) as error:
+                faults.append(cut(f"what a batch left cannot be read: {error}", limit=FAULT_CHARS))
+        faults.extend(f"report {sentence}" for result in ran for sentence in result.lost_reports)
+        return ran, faults
+
+    def _show(self, work: Work, red: Sequence[Case]) -> None:
+        if not red:
+            return
+        shown = [
+            replace(case, details=cut(case.details, limit=FAILURE_DETAILS_CHARS) if case.details else None)
+            for case in red[:FAILURES_SHOWN]
+        ]
+        self.runs.add_failures(work.key.run_id, work.key.work_id, shown)
+
+
+def _nothing(*faults: str) -> ShardSummary:
+    return ShardSummary(0, 0, 0, 0, 0, 0, cases_key=None, faults=faults)
+
+
+def _with_batches(
+    result: ShardResult | None, batches: Sequence[BatchResult]
+) -> tuple[tuple[Report, ...], ...]:
+    """Report files of each run of the tests: those of all batches belong to the first run.
+
+    The others are retries, of tests of any batch. A shard that was given up has batches alone.
+    """
+    first, *retries = (result.reports if result else ()) or ((),)
+    of_batches: list[Report] = []
+    for batch in batches:
+        of_batches += (*batch.inline, *batch.reports)
+    return ((*of_batches, *first), *retries)
+
+
+def _case_maker(work: Work, order: ShardOrder, planned: Mapping[tuple[str, str], str]) -> CaseMaker:
     return CaseMaker(
         team=work.team,
         suite=work.suite,
         order=order,
         work_id=work.key.work_id,
-        planned=by_address(order.selection or ()),
+        planned=planned,
     )
 
 
-def _attempts(result: ShardResult, reading: "_Reading") -> list[tuple[FileRef, ...]]:
-    """The report files of each attempt, as many as are read."""
-    files = sum(len(attempt) for attempt in result.reports)
+def _within_limit(runs: Sequence[tuple[Report, ...]], reading: "_Reading") -> Sequence[tuple[Report, ...]]:
+    """The report files of each run; none of them when there are too many."""
+    files = sum(len(run) for run in runs)
     if files > REPORTS_OF_A_SHARD:
         reading.faults.append(
             f"the shard left {files} report files; at most {REPORTS_OF_A_SHARD} are read, so none was"
         )
-        return []
-    return list(result.reports)
+        return ()
+    return runs
 
 
 class _Reading:
@@ -120,7 +194,7 @@ class _Reading:
         self._details_left = DETAILS_CHARS_OF_A_SHARD
         self.faults: list[str] = []
 
-    def attempt(self, files: tuple[FileRef, ...]) -> list[Case]:
+    def attempt(self, files: tuple[Report, ...]) -> list[Case]:
         """The cases of one attempt, in the order of its reports."""
         self._number += 1
         cases: list[Case] = []
@@ -131,8 +205,8 @@ class _Reading:
                 self.faults.append(f"report {file.path} was not uploaded")
         return cases
 
-    def _read(self, file: FileRef, keep: Callable[[Case], None]) -> None:
-        with closing(self._artifacts.open(file.key)) as stream:
+    def _read(self, file: Report, keep: Callable[[Case], None]) -> None:
+        with closing(self._open(file)) as stream:
             for item in self._reader.read(stream, name=file.path):
                 if isinstance(item, ReportFault):
                     self.faults.append(cut(f"report {item}", limit=FAULT_CHARS))
@@ -148,6 +222,11 @@ class _Reading:
                     self.faults.append(f"the shard reports more than {CASES_OF_A_SHARD} test cases")
                     return
                 keep(self._within_budget(case))
+
+    def _open(self, file: Report) -> BinaryIO:
+        if isinstance(file, InlineReport):
+            return BytesIO(file.text.encode())
+        return self._artifacts.open(file.key)
 
     def _within_budget(self, case: Case) -> Case:
         """The case, without its details when the shard's cases hold too much already."""
