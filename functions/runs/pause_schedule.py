@@ -1,0 +1,13 @@
+"""POST /api/v1/schedules/{name}/pause."""
+
+from crosswind.bootstrap import schedules
+from crosswind.contracts.schedules import ScheduleView
+from crosswind.edge.api_handler import ApiCall, api_handler
+from crosswind.runs.schedules.views import schedule_view
+
+
+@api_handler("pause_schedule")
+def handler(call: ApiCall) -> ScheduleView:
+    """Pause a schedule."""
+    found = schedules.pause_schedule()(call.path["name"], team=call.query.get("team"), actor=call.actor)
+    return schedule_view(found)
