@@ -7,12 +7,13 @@ from typing import Any
 from crosswind.adapters.reports.junit import JUnitReader
 from crosswind.contracts.requests import VerdictKind
 from crosswind.contracts.resolved import ResolvedSuite, ResolvedTest
-from crosswind.contracts.suites import Framework, GatesSpec, Priority
+from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import (
     ArchiveRef,
     ArchiveSource,
     Discovery,
+    FailFast,
     FileRef,
     OrderRef,
     PrepareOrder,
@@ -23,13 +24,19 @@ from crosswind.contracts.work import (
 )
 from crosswind.runs import layout
 from crosswind.runs.model import Commit, Run, Work, WorkKey, WorkState
+from crosswind.runs.planning.launching import POOL
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
-from crosswind.runs.usecases.closing import CloseStage, FoldRun, JudgeRun, PublishRun, RecordFailure
+from crosswind.runs.usecases.closing import CloseStage, PublishRun, RecordFailure
+from crosswind.runs.usecases.discovering import ReadDiscovery
 from crosswind.runs.usecases.ingesting import IngestShard
+from crosswind.runs.usecases.judging import FoldRun, JudgeRun
 from crosswind.runs.usecases.planning import PlanRun
+from crosswind.runs.usecases.pulling import CommittedBatches
 from tests.fakes.channels import MemoryEventBus, MemoryQueues, MemoryTaskTokens
+from tests.fakes.history import MemoryHistoryStore, MemoryQuarantineStore
 from tests.fakes.objects import MemoryObjectStore
+from tests.fakes.pulls import MemoryPullStore
 from tests.fakes.runs import MemoryRunStore
 from tests.fakes.samples import make_run, make_work, run_id
 from tests.fakes.time import START, SettableClock
@@ -63,6 +70,7 @@ def job(name: str = "unit", **changes: Any) -> ResolvedTest:
         "env": {},
         "secret_refs": {},
         "shards": 2,
+        "distribution": Distribution.STATIC,
         "test_retries": 0,
         "infrastructure_retries": 3,
         "timeout_seconds": 60,
@@ -94,19 +102,38 @@ class World:
     artifacts: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     tokens: MemoryTaskTokens = field(default_factory=MemoryTaskTokens)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+    history: MemoryHistoryStore = field(default_factory=MemoryHistoryStore)
+    quarantines: MemoryQuarantineStore = field(default_factory=MemoryQuarantineStore)
 
     def __post_init__(self) -> None:
+        self.pulls = MemoryPullStore(self.works)
         given: dict[str, Any] = {
             "runs": self.runs,
             "works": self.works,
             "artifacts": self.artifacts,
             "pause": no_pause,
         }
-        self.plan = PlanRun(**given, clock=self.clock, keep_preparations=timedelta(days=7))
-        self.ingest = IngestShard(**given, reader=JUnitReader())
-        self.close = CloseStage(**given)
-        self.fold = FoldRun(**given)
-        self.judge = JudgeRun(**given)
+        discover = ReadDiscovery(**given, clock=self.clock, keep_preparations=timedelta(days=7))
+        self.plan = PlanRun(
+            runs=self.runs,
+            artifacts=self.artifacts,
+            history=self.history,
+            quarantines=self.quarantines,
+            discover=discover,
+            launching=POOL,
+            clock=self.clock,
+            pause=no_pause,
+        )
+        self.ended: list[tuple[str, FailFast]] = []  # by fail-fast
+        self.ingest = IngestShard(
+            **given,
+            reader=JUnitReader(),
+            committed=CommittedBatches(self.pulls),
+            fail_rest=lambda work, mode: self.ended.append((work.key.work_id, mode)),
+        )
+        self.close = CloseStage(**given, quarantines=self.quarantines, clock=self.clock)
+        self.fold = FoldRun(**given, quarantines=self.quarantines, clock=self.clock)
+        self.judge = JudgeRun(**given, history=self.history)
         self.publish = PublishRun(runs=self.runs, bus=self.bus, clock=self.clock, pause=no_pause)
         perform = PerformEffects(queues=MemoryQueues(), tokens=self.tokens)
         self.record = RecordFailure(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from crosswind.contracts.events import RunFinished
 from crosswind.contracts.requests import RunState, VerdictKind
 from crosswind.contracts.tasks import PlanOutcome, StateError
 from crosswind.contracts.work import WorkOutcome
@@ -81,6 +82,7 @@ def test_a_finished_run_is_published_once(world: World) -> None:
     world.finish()
     world.publish(RUN)
     [event] = world.bus.published
+    assert isinstance(event.detail, RunFinished)
     assert (event.detail.verdict, event.detail.tests) == ("passed", 1)
     assert world.runs.outbox == {}
 

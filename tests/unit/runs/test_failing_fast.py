@@ -88,9 +88,22 @@ def test_only_the_first_failing_shard_looks_for_the_others_and_may_do_so_again(s
 def test_work_that_is_enqueued_later_ends_on_arrival(stage: Stage) -> None:
     stage.fail_rest(stage.red, FailFast.JOB)
     run = stage.runs.get(stage.red.key.run_id)
-    assert failing_fast.closed(run, stage=0, test="api") is not None
-    assert failing_fast.closed(run, stage=0, test="web") is None
-    assert failing_fast.closed(run, stage=1, test="api") is None
+    assert failing_fast.closed(run, stage=0, test="api", work_id="shard-00001") is not None
+    assert failing_fast.closed(run, stage=0, test="web", work_id="shard-00003") is None
+    assert failing_fast.closed(run, stage=1, test="api", work_id="shard-00004") is None
+
+
+@pytest.mark.parametrize("mode", list(FailFast))
+def test_a_shard_that_fails_while_it_runs_ends_the_others_and_not_itself(
+    stage: Stage, mode: FailFast
+) -> None:
+    running = stage.works.get(make_work(1).key)
+    assert running is not None
+    stage.fail_rest(running, mode)
+    assert stage.cancelled() == ({2} if mode is FailFast.JOB else {2, 3})
+    run = stage.runs.get(running.key.run_id)
+    assert failing_fast.end(run, running, now=START) is None
+    assert failing_fast.closed(run, stage=0, test="api", work_id=running.key.work_id) is None
 
 
 def test_a_finished_run_is_left_as_it_is(stage: Stage) -> None:

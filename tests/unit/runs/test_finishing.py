@@ -12,8 +12,8 @@ from crosswind.runs.model import MAX_RECOVERIES
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.usecases.cancelling import EndWork
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
-from crosswind.runs.usecases.closing import FoldRun
 from crosswind.runs.usecases.finishing import TIME_FOR_INGESTING, FinishRun
+from crosswind.runs.usecases.judging import FoldRun
 from crosswind.runs.usecases.recovery import RecoverRun, Recovery
 from tests.fakes import MemoryExecutions, MemoryQueues, SettableClock
 from tests.unit.runs.results_world import RUN, World, junit, no_pause, started
@@ -130,7 +130,7 @@ def test_a_run_over_whose_results_workers_die_is_published_unjudged_in_the_end(w
         def __call__(self, run_id: str) -> FoldRunAnswer:
             raise DyingError
 
-    deadly = Deadly(world.runs, world.works, world.artifacts, no_pause)
+    deadly = Deadly(world.runs, world.works, world.artifacts, world.quarantines, world.clock, no_pause)
     world.run_shard(0, junit("a"))
     world.run_shard(1, junit("b", "c"))
     recover = recovering(world)

@@ -7,10 +7,12 @@ import pytest
 from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
 from crosswind.contracts.work import WorkOutcome
-from crosswind.runs.folding import Folded, ShardRecords, fold_attempts, fold_run
+from crosswind.runs.folding import Folded, fold_run
 from crosswind.runs.identity import by_address, case_id, reported_name
+from crosswind.runs.merging import fold_attempts
 from crosswind.runs.model import Case
 from crosswind.runs.reports import NODE_ID_PROPERTY, ReportedCase
+from crosswind.runs.rounds import ShardRecords
 
 PASSED, FAILED, ERROR = CaseStatus.PASSED, CaseStatus.FAILED, CaseStatus.ERROR
 SKIPPED, FLAKY, MISSING = CaseStatus.SKIPPED, CaseStatus.FLAKY, CaseStatus.MISSING
@@ -63,7 +65,7 @@ def records(number: int, *cases: Case, **changes: object) -> ShardRecords:
 
 def fold(the_plan: Plan, *known: ShardRecords, stopped: bool = False) -> Folded:
     return fold_run(
-        the_plan, {each.work_id: each for each in known}, team="demo", suite="shop", stopped=stopped
+        [the_plan], {each.work_id: each for each in known}, team="demo", suite="shop", stopped=stopped
     )
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from crosswind.contracts.requests import CaseStatus, VerdictKind
 from crosswind.contracts.suites import BudgetMetric, BudgetSpec, GatesSpec
-from crosswind.runs.folding import StageNotRun
 from crosswind.runs.judging import Evidence, judge
 from crosswind.runs.model import RunFailure
+from crosswind.runs.rounds import StageNotRun
 from tests.fakes.time import START
 
 PASSED, FAILED, ERROR = CaseStatus.PASSED, CaseStatus.FAILED, CaseStatus.ERROR

@@ -14,25 +14,43 @@ from crosswind.contracts.actors import Actor, Role
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.tasks import RunExecutionInput
-from crosswind.contracts.work import AdmissionMessage, DispatchMessage, Ticket, WorkAnswer, WorkOutcome
+from crosswind.contracts.work import (
+    AdmissionMessage,
+    DispatchMessage,
+    PullList,
+    Ticket,
+    WorkAnswer,
+    WorkOutcome,
+)
 from crosswind.kernel.errors import DependencyError
 from crosswind.platform.access import decide
-from crosswind.runs import layout
+from crosswind.runs import layout, protocol
+from crosswind.runs.admission.lanes import Lanes
+from crosswind.runs.admission.model import Account, Capacity
 from crosswind.runs.model import ShardSummary, Work, WorkKey
 from crosswind.runs.permissions import Guard
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.protocol import Effect
+from crosswind.runs.pulling.model import Batch, PullHead
+from crosswind.runs.pulling.worklist import WorkList
 from crosswind.runs.usecases.cancelling import CancelRun, EndWork
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.leasing import BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.pulling import (
+    CommitBatch,
+    LeaseBatch,
+    ReturnBatch,
+    ReturnLapsed,
+)
 from crosswind.runs.usecases.reading import FindRun
 from crosswind.runs.usecases.recovery import RecoverRun, SweepRuns
-from crosswind.runs.usecases.scheduling import Admission, AdmitWork, EnqueueWork, RunScheduler
+from crosswind.runs.usecases.scheduling import TERM, Admission, AdmitWork, EnqueueWork, RunScheduler
 from crosswind.runs.usecases.watching import DeadLetter, FailDeadLetters, WatchRun
 from tests.fakes import (
     MemoryEventBus,
     MemoryExecutions,
     MemoryObjectStore,
+    MemoryPullStore,
     MemoryQueueStore,
     MemoryRunStore,
     MemoryTaskTokens,
@@ -57,11 +75,15 @@ class BagQueues:
 
     def __init__(self) -> None:
         self.wakes = 0
+        self.later: list[timedelta] = []
         self.dispatched: list[DispatchMessage] = []
         self.watches: list[str] = []
 
-    def wake_scheduler(self) -> None:
-        self.wakes += 1
+    def wake_scheduler(self, *, after: timedelta = timedelta()) -> None:
+        if after > timedelta():
+            self.later.append(after)
+        else:
+            self.wakes += 1
 
     def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
         self.dispatched.extend(messages)
@@ -78,17 +100,50 @@ class BusyWorkStore(MemoryWorkStore):
         self.meanwhile: Callable[[], object] | None = None
 
     def save(self, before: Work | None, after: Work) -> Work:
-        self._let_others_in()
+        self.let_others_in()
         return super().save(before, after)
 
-    def admit_all(self, pairs: Sequence[tuple[Work, Work]], *, fence: int) -> tuple[Work, ...]:
-        self._let_others_in()
-        return super().admit_all(pairs, fence=fence)
+    def admit_all(
+        self, pairs: Sequence[tuple[Work, Work]], *, fence: int, account: Account | None = None
+    ) -> tuple[Work, ...]:
+        self.let_others_in()
+        return super().admit_all(pairs, fence=fence, account=account)
 
-    def _let_others_in(self) -> None:
+    def let_others_in(self) -> None:
+        """Once, if there is somebody."""
         action, self.meanwhile = self.meanwhile, None
         if action is not None:
             action()
+
+
+class BusyPullStore(MemoryPullStore):
+    """Lets another writer in just before a write, and can lose the answer to the next one."""
+
+    def __init__(self, works: BusyWorkStore) -> None:
+        super().__init__(works)
+        self.busy = works
+        self.answer_is_lost = False
+
+    def lease(self, head: PullHead, batch: Batch, *, holder: Work) -> None:
+        self.busy.let_others_in()
+        super().lease(head, batch, holder=holder)
+        self._answer()
+
+    def commit(self, batch: Batch, *, holder: Work) -> Batch:
+        self.busy.let_others_in()
+        committed = super().commit(batch, holder=holder)
+        self._answer()
+        return committed
+
+    def give_back(self, head: PullHead, batch: Batch) -> None:
+        self.busy.let_others_in()
+        super().give_back(head, batch)
+        self._answer()
+
+    def _answer(self) -> None:
+        lost, self.answer_is_lost = self.answer_is_lost, False
+        if lost:
+            raise CrashError("written, but nobody knows")
 
 
 @dataclass(frozen=True)
@@ -130,6 +185,7 @@ class World(MemoryExecutions):
         self.works = BusyWorkStore(self.queue)
         self.objects = MemoryObjectStore()
         self.tickets: dict[str, list[Ticket]] = {}
+        self.lists: dict[str, WorkList] = {}
         self.running: dict[str, Execution] = {}
         self.counted: Counter[WorkKey] = Counter()
         self.holders: list[Work] = []
@@ -155,7 +211,9 @@ class World(MemoryExecutions):
             queues=self.bag,
             clock=self.clock,
             owner="scheduler",
-            default_slots=1,
+            lanes=Lanes(self.queue),
+            defaults=Capacity(slots=1),
+            pause=self.clock.advance,
         )
         self.admit = AdmitWork(EnqueueWork(self.runs, change, self.clock), self.schedule)
         self.recover = RecoverRun(
@@ -167,11 +225,16 @@ class World(MemoryExecutions):
             clock=self.clock,
             pause=no_pause,
         )
+        self.pulls = BusyPullStore(self.works)
+        self.lease_batch = LeaseBatch(self.pulls, self.works, no_pause)
+        self.commit_batch = CommitBatch(self.pulls)
+        self.return_batch = ReturnBatch(self.pulls, self.works, no_pause)
         self.watch = WatchRun(
             runs=self.runs,
             works=self.works,
             queues=self.bag,
             change=change,
+            return_lapsed=ReturnLapsed(self.pulls, self.works, no_pause),
             end_work=end_work,
             recover=self.recover,
             clock=self.clock,
@@ -184,16 +247,30 @@ class World(MemoryExecutions):
 
     # --- what the API and the state machine do --------------------------------------------------------------------
 
-    def submit(self, *, shards: int, concurrency: int, priority: Priority = Priority.P1) -> str:
+    def submit(
+        self,
+        *,
+        shards: int,
+        concurrency: int,
+        priority: Priority = Priority.P1,
+        pulled: PullList | None = None,
+    ) -> str:
         """What submit_run does: the record, the input, the execution, the watchdog."""
         number = len(self.tickets) + 1
         run = make_run(number, created_at=self.clock.now(), timeout_seconds=3600)
         self.tickets[run.run_id] = [
             make_ticket(
-                index, run=number, concurrency=concurrency, priority=priority, infrastructure_retries=2
+                index,
+                run=number,
+                concurrency=concurrency,
+                priority=priority,
+                infrastructure_retries=2,
+                pull_id=pulled.pull_id if pulled else None,
             )
             for index in range(shards)
         ]
+        if pulled:
+            self.lists[run.run_id] = WorkList.of(pulled)
         self.runs.create(run, idempotency=None)
         payload = RunExecutionInput(run_id=run.run_id, preparations=())
         self.objects.put(layout.execution_input_key(run.run_id), payload.to_wire().encode())
@@ -206,6 +283,7 @@ class World(MemoryExecutions):
         if name in self.started:
             return
         super().start(name, payload)
+        self.clock.advance(0.001)  # an execution begins later than the one that it takes over from
         execution = Execution(payload.run_id)
         self.running[name] = execution
         for ticket in self.tickets[payload.run_id]:
@@ -252,6 +330,19 @@ class World(MemoryExecutions):
         self.finish_run(run_id)
         return True
 
+    def preempt(self, index: int) -> None:
+        """What a scheduler does where P0 lacks a slot: take a borrowed one back, under its fence."""
+        active = sorted(self.queue.active_entries)
+        term = self.queue.lead("preempting", now=self.clock.now(), duration=TERM)
+        if term is None:
+            return
+        for key in active[index % len(active) : index % len(active) + 1] if active else ():
+            before = self.works.items[key]
+            after = protocol.preempt(replace(before, borrowed=True), now=self.clock.now())
+            if after is not None:
+                self.works.admit_all([(before, after.work)], fence=term.fence)
+        self.queue.release(term)
+
     def admission_dies(self, message: Admission) -> None:
         """The admission queue gives a message up."""
         body = AdmissionMessage(ticket=message.ticket, token=message.token)
@@ -266,6 +357,7 @@ class World(MemoryExecutions):
         """
         self.crash = False
         self.works.meanwhile = None
+        self.pulls.answer_is_lost = False
         self.holders.clear()
         for turn in range(400):
             self._deliver_all()
@@ -298,8 +390,14 @@ class World(MemoryExecutions):
         key = WorkKey(message.run_id, message.work_id)
         return self.claim(key, attempt=message.attempt, runner_id="runner")
 
+    def lease(self, work: Work) -> Batch | None:
+        """A runner that pulls asks for a batch."""
+        return self.lease_batch(work, self.lists[work.key.run_id])
+
     def finish_work(self, work: Work) -> Work:
-        """A runner uploads and commits."""
+        """A runner works off what it can get, uploads and commits."""
+        while work.pull_id and (batch := self.lease(work)):
+            self.commit_batch(work, batch)
         return self.commit(work, outcome=WorkOutcome.COMPLETED, prefix=layout.attempt_prefix(work))
 
 

@@ -1,55 +1,40 @@
-"""How records become results: attempts into a shard's cases, shards into a run's cases. Pure.
+"""How records become results: shards into a round's cases, rounds into a run's. Pure.
 
 Every planned test ends as exactly one case. A record that is missing becomes a case `missing`, one that is doubled
-becomes a fault; neither is ever dropped in silence (ADR 0006).
+becomes a fault; neither is ever dropped in silence (ADR 0006). Of several rounds each test's latest record counts, and none
+erases an earlier pass (ADR 0012).
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.resolved import DurationSummary, Plan
 from crosswind.contracts.work import WorkOutcome
-from crosswind.runs.evidence import MESSAGE_CHARS, RED
-from crosswind.runs.identity import case_id
-from crosswind.runs.model import Case
-from crosswind.runs.reports import cut
-
-RANK = {status: rank for rank, status in enumerate(CaseStatus)}
-"""Worst first, as CaseStatus lists them."""
+from crosswind.runs import failing_fast
+from crosswind.runs.evidence import RED, SUITE_MARK
+from crosswind.runs.merging import RANK, over_rounds
+from crosswind.runs.model import Case, Work
+from crosswind.runs.rounds import RoundFold, ShardRecords, StageNotRun
 
 FAULTS_KEPT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class ShardRecords:
-    """What is known of one shard of the plan. `outcome` is None while its work has no end."""
-
-    work_id: str
-    outcome: WorkOutcome | None
-    reason: str | None
-    ingested: bool
-    cases: Iterable[Case] = ()
-    faults: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StageNotRun:
-    """A stage that was not started, because the run was over before it."""
-
-    name: str
-    tests: int | None
+_NOBODY: Mapping[tuple[str, str], str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
 class Folded:
-    """A run's results: `cases` are sorted, worst first, then by id."""
+    """A run's results: `cases` are sorted, worst first, those in quarantine behind the others, then by id."""
 
     cases: list[Case] = field(default_factory=list)
     counts: dict[CaseStatus, int] = field(default_factory=dict)
+    muted: int = 0
     faults: tuple[str, ...] = ()
     not_run: tuple[StageNotRun, ...] = ()
+    left_out: tuple[str, ...] = ()
+    open_pulls: tuple[str, ...] = ()  # work lists with tests that nobody has a record of
 
     def ranges(self) -> dict[CaseStatus, tuple[int, int]]:
         """Half-open row ranges of each status that occurs."""
@@ -63,85 +48,164 @@ class Folded:
         return found
 
 
-def worst(first: Case, second: Case) -> Case:
-    """The worse of two records of one test; the first where they are equal."""
-    return second if RANK[second.status] < RANK[first.status] else first
-
-
-def fold_attempts(attempts: Sequence[Iterable[Case]]) -> tuple[list[Case], list[str]]:
-    """One case per test of one shard, oldest attempt first. A test that failed and passes in its last attempt is flaky.
-
-    Returns the cases in the order of their first record, and a fault for each test that one attempt reports twice. Two red
-    records of one test are no fault: pytest writes a failed test whose tear-down fails as two.
-    """
-    history: dict[str, list[Case]] = {}
-    faults: dict[str, str] = {}
-    for records in attempts:
-        seen: dict[str, Case] = {}
-        for case in records:
-            known = seen.get(case.id)
-            if known is None:
-                seen[case.id] = case
-                continue
-            if not (known.status in RED and case.status in RED):
-                faults[case.id] = (
-                    f"test {case.name!r} is reported more than once in one run of the tests; "
-                    "give each test a name of its own"
-                )
-            seen[case.id] = worst(known, case)
-        for case in seen.values():
-            history.setdefault(case.id, []).append(case)
-    return [_over_attempts(records) for records in history.values()], list(faults.values())
-
-
-def _over_attempts(records: Sequence[Case]) -> Case:
-    last = records[-1]
-    attempts = sum(case.attempts for case in records)
-    earlier = next((case for case in records[:-1] if case.status in RED), None)
-    if earlier is None or last.status in RED:
-        return replace(last, attempts=attempts)
-    if last.status in {CaseStatus.PASSED, CaseStatus.FLAKY}:
-        return replace(
-            last,
-            status=CaseStatus.FLAKY,
-            attempts=attempts,
-            message=earlier.message,
-            details=earlier.details,
-        )
-    return replace(earlier, attempts=attempts)  # skipping it the second time proves nothing
-
-
 def fold_run(
-    plan: Plan, records: Mapping[str, ShardRecords], *, team: str, suite: str, stopped: bool
+    plans: Sequence[Plan],
+    records: Mapping[str, ShardRecords],
+    *,
+    team: str,
+    suite: str,
+    stopped: bool,
+    muted: Mapping[tuple[str, str], str] = _NOBODY,
 ) -> Folded:
-    """All cases of a run. `stopped` tells that the run was cancelled: then stages that never began are no evidence."""
-    by_id: dict[str, Case] = {}
-    faults: list[str] = []
-    not_run: list[StageNotRun] = []
-    clean = True
-    for stage in plan.stages:
-        began = any(shard.work_id in records for shard in stage.shards)
-        if not began and (stopped or not clean):
-            not_run.append(stage_not_run(stage))
-            continue
-        for shard in stage.shards:
-            record = records.get(shard.work_id)
-            before = len(faults)
-            reds = _take(record, by_id, faults) if record else 0
-            missing = _add_missing(shard, record, by_id, team=team, suite=suite)
-            if record is not None and record.outcome is WorkOutcome.COMPLETED and not record.ingested:
-                faults.append(f"{shard.work_id}: its reports were not read")
-            if record is None and shard.test_ids is None:
-                faults.append(f"{shard.work_id}: it was planned and never started")
-            completed = record is not None and record.outcome is WorkOutcome.COMPLETED
-            clean = clean and completed and not (reds or missing or len(faults) > before)
-    cases = sorted(by_id.values(), key=lambda case: (RANK[case.status], case.id))
-    return Folded(
-        cases=cases,
-        counts=dict(Counter(case.status for case in cases)),
-        faults=shortened(faults),
-        not_run=tuple(not_run),
+    """All cases of a run, from the plans of its rounds, the oldest first, and what its shards left.
+
+    `stopped` tells that the run was cancelled: then stages that never began are no evidence. `muted` says, by test job and
+    name, why a test's failure does not gate.
+    """
+    cases: dict[str, Case] = {}
+    faults: list[tuple[str | None, str]] = []
+    not_run: dict[str, StageNotRun] = {}
+    left_out: dict[str, str] = {}
+    open_pulls: list[str] = []
+    planned: set[str] = set()
+    for index, plan in enumerate(plans):
+        later = plans[index + 1 :]
+        carried = _carried(later)
+        folding = RoundFold(plan, records, muted, team=team, suite=suite, stopped=stopped)
+        folding.fold(carried=carried)
+        planned |= folding.planned
+        for identity, case in folding.cases.items():
+            known = cases.get(identity)
+            cases[identity] = over_rounds(known, case) if known else case
+        for identity in _outlived(plan, cases, folding, planned):
+            del cases[identity]
+        superseded = {work_id for other in later for work_id in other.supersedes}
+        faults += [fault for fault in folding.faults if fault[0] not in superseded]
+        for name in folding.began:
+            not_run.pop(name, None)
+            left_out.pop(name, None)
+        not_run |= folding.not_run
+        left_out |= folding.left_out
+        open_pulls += folding.open_pulls
+    return _folded(
+        cases.values(),
+        faults=[sentence for _, sentence in faults],
+        not_run=tuple(not_run.values()),
+        left_out=tuple(left_out.values()),
+        open_pulls=tuple(open_pulls),
+        muted=muted,
     )
+
+
+def shards_of(plans: Sequence[Plan]) -> list[list[str]]:
+    """Work ids of each round's shards, in the order in which `fold_run` reads them."""
+    found = []
+    for index, plan in enumerate(plans):
+        carried = _carried(plans[index + 1 :])
+        ids = [[shard.work_id for shard in stage.shards] for stage in plan.stages]
+        found.append([work_id for stage in ids if carried.isdisjoint(stage) for work_id in stage])
+    return found
+
+
+def lost_work(
+    plans: Sequence[Plan], works: Iterable[Work], *, open_pulls: Collection[str] | None
+) -> list[Work]:
+    """Work that infrastructure did not bring to an end and that nothing has made good, by work id.
+
+    Not what fail-fast has ended, nor shards whose tests ran elsewhere: in a later round, or, where they pull, in the other
+    shards of their list. What one of these left is nobody's loss either where fail-fast kept the others from taking it.
+    `open_pulls` None: it is not known which lists are done, so each lost shard counts.
+    """
+    listed = sorted(works, key=lambda work: work.key.work_id)
+    ended = {work.key.work_id for work in listed if work.commit and failing_fast.is_ended(work.commit.reason)}
+    made_good = ended | {work_id for plan in plans for work_id in plan.supersedes}
+    if open_pulls is not None:
+        settled = (
+            pull
+            for plan in plans
+            for pull in plan.pulls
+            if pull.pull_id not in open_pulls or not ended.isdisjoint(pull.work_ids)
+        )
+        made_good |= {work_id for pull in settled for work_id in pull.work_ids}
+    return [
+        work
+        for work in listed
+        if work.key.work_id not in made_good
+        and (work.commit is None or work.commit.outcome is not WorkOutcome.COMPLETED)
+    ]
+
+
+def _carried(later: Sequence[Plan]) -> frozenset[str]:
+    """Shards that a later round has too: of stages that never began in an earlier one."""
+    return frozenset(shard.work_id for plan in later for stage in plan.stages for shard in stage.shards)
+
+
+def durations(cases: Iterable[Case]) -> tuple[DurationSummary, ...]:
+    """How long the tests took that ran, over all and for each test job."""
+    by_job: dict[str | None, list[float]] = {None: []}
+    for case in cases:
+        if case.status not in {CaseStatus.SKIPPED, CaseStatus.MISSING}:
+            by_job.setdefault(case.test, []).append(case.duration_seconds)
+            by_job[None].append(case.duration_seconds)
+    return tuple(
+        DurationSummary(test=test, p95=_percentile(seconds, 95), max=max(seconds))
+        for test, seconds in by_job.items()
+        if seconds
+    )
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    """By nearest rank: the smallest value that so many percent do not exceed."""
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+def _folded(
+    cases: Iterable[Case],
+    *,
+    faults: Sequence[str],
+    not_run: tuple[StageNotRun, ...],
+    left_out: tuple[str, ...],
+    open_pulls: tuple[str, ...],
+    muted: Mapping[tuple[str, str], str],
+) -> Folded:
+    quarantined = 0
+    judged = []
+    for case in cases:
+        why = muted.get((case.test, case.name)) if case.status in RED else None
+        quarantined += why is not None
+        judged.append(case if case.muted == why else replace(case, muted=why))
+    judged.sort(key=lambda case: (RANK[case.status], case.muted is not None, case.id))
+    return Folded(
+        cases=judged,
+        counts=dict(Counter(case.status for case in judged)),
+        muted=quarantined,
+        faults=shortened(faults),
+        not_run=not_run,
+        left_out=left_out,
+        open_pulls=open_pulls,
+    )
+
+
+def _outlived(plan: Plan, cases: Mapping[str, Case], round_: RoundFold, planned: set[str]) -> list[str]:
+    """Red records that tell of a shard and not of a test, once the shard has run again as a whole and without a fault.
+
+    Such as a suite's failed set-up, or an error outside of all planned tests: nothing reports them as passed, ever.
+    """
+    superseded = set(plan.supersedes)
+    known_jobs = {job for job, counted in round_.jobs.items() if counted}
+    return [
+        identity
+        for identity, case in cases.items()
+        if case.status in RED
+        and case.work_id in superseded
+        and identity not in round_.cases
+        and (case.test, case.variant) in round_.jobs
+        and (case.test, case.variant) not in round_.unsound
+        and (
+            case.name.endswith(SUITE_MARK)
+            or ((case.test, case.variant) in known_jobs and identity not in planned)
+        )
+    ]
 
 
 def shortened(faults: Sequence[str], *, keep: int = FAULTS_KEPT) -> tuple[str, ...]:
@@ -149,63 +213,3 @@ def shortened(faults: Sequence[str], *, keep: int = FAULTS_KEPT) -> tuple[str, .
     if len(faults) <= keep:
         return tuple(faults)
     return (*faults[:keep], f"and {len(faults) - keep} more faults of this kind")
-
-
-def stage_not_run(stage: PlannedStage) -> StageNotRun:
-    """A stage of the plan, as one that never began."""
-    known = [shard.test_ids for shard in stage.shards if shard.test_ids is not None]
-    tests = sum(len(ids) for ids in known) if len(known) == len(stage.shards) else None
-    return StageNotRun(name=stage.name, tests=tests)
-
-
-def _take(record: ShardRecords, by_id: dict[str, Case], faults: list[str]) -> int:
-    """Add a shard's cases; returns how many are red."""
-    faults.extend(f"{record.work_id}: {fault}" for fault in record.faults)
-    reds = 0
-    for case in record.cases:
-        reds += case.status in RED
-        known = by_id.get(case.id)
-        if known is None:
-            by_id[case.id] = case
-            continue
-        faults.append(
-            f"test {case.name!r} is reported by {known.work_id} and by {case.work_id}; "
-            "each test may run in one shard only"
-        )
-        by_id[case.id] = worst(known, case)
-    return reds
-
-
-def _add_missing(
-    shard: PlannedShard, record: ShardRecords | None, by_id: dict[str, Case], *, team: str, suite: str
-) -> int:
-    """Add a case `missing` for every planned test without a record; returns their number."""
-    missing = 0
-    for name in shard.test_ids or ():
-        identity = case_id(team=team, suite=suite, test=shard.test, variant=shard.variant, name=name)
-        if identity in by_id:
-            continue
-        missing += 1
-        by_id[identity] = Case(
-            id=identity,
-            test=shard.test,
-            variant=shard.variant,
-            name=cut(name, limit=MESSAGE_CHARS),
-            status=CaseStatus.MISSING,
-            duration_seconds=0.0,
-            work_id=shard.work_id,
-            message=_why_missing(record),
-        )
-    return missing
-
-
-def _why_missing(record: ShardRecords | None) -> str:
-    if record is None:
-        return "Its shard was never started."
-    if record.outcome is None:
-        return "Its shard never ended."
-    if record.outcome is WorkOutcome.CANCELLED:
-        return "The run was cancelled before it ran."
-    if record.outcome is WorkOutcome.ERROR:
-        return f"Its shard was given up: {record.reason or 'the reason is not known'}"
-    return "Its shard ended without a record of it."

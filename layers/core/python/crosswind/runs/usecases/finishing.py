@@ -12,8 +12,9 @@ from crosswind.kernel.errors import CrosswindError, TerminalError
 from crosswind.runs import lifecycle
 from crosswind.runs.model import Work
 from crosswind.runs.ports import RunStore, WorkStore
-from crosswind.runs.usecases.closing import FoldRun, JudgeRun, PublishRun, RecordFailure
+from crosswind.runs.usecases.closing import PublishRun, RecordFailure
 from crosswind.runs.usecases.ingesting import IngestShard
+from crosswind.runs.usecases.judging import FoldRun, JudgeRun
 
 TIME_FOR_INGESTING = timedelta(seconds=30)  # of a worker's two minutes; the next turn goes on
 
@@ -77,5 +78,7 @@ class FinishRun:
 
 
 def _is_unread(work: Work) -> bool:
-    completed = work.commit is not None and work.commit.outcome is WorkOutcome.COMPLETED
-    return work.kind is WorkKind.SHARD and completed and work.summary is None
+    """A shard that pulls leaves results also where it was given up: those of the batches that it committed."""
+    if work.kind is not WorkKind.SHARD or work.commit is None or work.summary is not None:
+        return False
+    return work.commit.outcome is WorkOutcome.COMPLETED or work.pull_id is not None
