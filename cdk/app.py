@@ -16,6 +16,7 @@ from cdk.assets import Packages
 from cdk.stacks.edge import EdgeStack
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import RunsStack
+from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage, issuers_json, stage_named
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,15 +34,25 @@ def build(app: App, *, stage: Stage, issuers: str, root: Path = ROOT) -> None:
     prefix = f"crosswind-{stage.name}"
     platform = PlatformStack(app, f"{prefix}-platform", stage=stage)
     runs = RunsStack(app, f"{prefix}-runs", stage=stage, packages=packages, platform=platform)
-    edge = EdgeStack(
-        app, f"{prefix}-edge", stage=stage, packages=packages, platform=platform, runs=runs, issuers=issuers
+    schedules = SchedulesStack(
+        app, f"{prefix}-schedules", stage=stage, packages=packages, platform=platform, runs=runs
     )
-    for stack in (platform, runs, edge):
+    edge = EdgeStack(
+        app,
+        f"{prefix}-edge",
+        stage=stage,
+        packages=packages,
+        platform=platform,
+        runs=runs,
+        schedules=schedules,
+        issuers=issuers,
+    )
+    for stack in (platform, runs, schedules, edge):
         Tags.of(stack).add("crosswind:stage", stage.name)
     if platform.alarm_topic is not None:
-        for stack in (runs, edge):
+        for stack in (runs, schedules, edge):
             platform.alarm_topic.hear(stack)
-    nag.acknowledge(stage, platform=platform, runs=runs, edge=edge)
+    nag.acknowledge(stage, platform=platform, runs=runs, schedules=schedules, edge=edge)
     warning = packages.warning()
     if warning:
         Annotations.of(runs).add_warning_v2("crosswind:no-byte-code", warning)  # the CDK CLI shows it

@@ -10,6 +10,7 @@ from constructs import IConstruct
 from cdk.stacks.edge import EdgeStack
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import ARTIFACTS, SOURCES, RunsStack
+from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage
 
 _RUNTIME = (
@@ -23,15 +24,18 @@ _EXECUTIONS = "Executions are named by run ids, which are not known at deploymen
 _LOG_DELIVERY = "Log delivery and X-Ray, which state machines need, know no resources."
 
 
-def acknowledge(stage: Stage, *, platform: PlatformStack, runs: RunsStack, edge: EdgeStack) -> None:
+def acknowledge(
+    stage: Stage, *, platform: PlatformStack, runs: RunsStack, schedules: SchedulesStack, edge: EdgeStack
+) -> None:
     """Acknowledge what is meant to be so in this stage."""
+    _acknowledge_schedules(platform, schedules, edge)
     _acknowledge_functions(runs, edge)
     _acknowledge_objects(platform, runs, edge)
     _acknowledge_runner(stage, runs)
     _acknowledge_machine(stage, runs)
     _acknowledge_api(stage, edge)
     if not stage.point_in_time_recovery:
-        for table in (runs.runs_table, runs.queue_table):
+        for table in (runs.runs_table, runs.queue_table, runs.tests_table):
             _accept(table, "DDB3", "This stage holds no data that must be recovered.")
 
 
@@ -45,22 +49,50 @@ def _acknowledge_functions(runs: RunsStack, edge: EdgeStack) -> None:
         _accept_wildcard(runs.workers[name].role, f"{_executions(runs)}:*", _EXECUTIONS)
 
 
+def _acknowledge_schedules(platform: PlatformStack, schedules: SchedulesStack, edge: EdgeStack) -> None:
+    artifacts = _imported(platform, platform.artifacts.bucket.bucket_arn)
+    sources = _imported(platform, platform.sources.bucket.bucket_arn)
+    for name, function in schedules.firing.items():
+        _accept(function.function, "L1", _RUNTIME)
+        reason = f"{_TRACES} {_TOKENS}" if name == "fire_schedules" else _TRACES
+        _accept_wildcard(function.role, "*", reason)
+        _accept_wildcard(function.role, f"{artifacts}/{ARTIFACTS}*", _RUN_OBJECTS)
+        _accept_wildcard(function.role, f"{sources}/{SOURCES}*", _SOURCE_OBJECTS)
+    group = _imported(schedules, schedules.schedules.group_name)
+    alarms = f"arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule/{group}/*"
+    for name in ("put_schedule", "resume_schedule", "pause_schedule", "delete_schedule"):
+        _accept_wildcard(
+            edge.functions[name].role, alarms, "Each schedule of a team has one alarm in the group."
+        )
+
+
 def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, edge: EdgeStack) -> None:
     artifacts = _imported(platform, platform.artifacts.bucket.bucket_arn)
     sources = _imported(platform, platform.sources.bucket.bucket_arn)
-    readers = ("submit_run", "list_results", "list_artifacts", "read_logs")
+    readers = (
+        "submit_run",
+        "list_results",
+        "list_artifacts",
+        "read_logs",
+        "rerun_run",
+        "why_run",
+        "create_plan",
+        "get_plan",
+    )
     tasks = ("plan_run", "ingest_shard", "close_stage", "fold_run", "judge_run")
     recovering = ("watch_run", "sweep_runs", "recover_run")
     grantees: list[IConstruct] = [
         *(runs.tasks[name].role for name in tasks),
         *(runs.workers[name].role for name in recovering),
         *(edge.functions[name].role for name in readers),
+        runs.recorder.role,
         runs.runner_policy,
     ]
     for grantee in grantees:
         _accept_wildcard(grantee, f"{artifacts}/{ARTIFACTS}*", _RUN_OBJECTS)
     for grantee in (
         edge.functions["submit_run"].role,
+        edge.functions["create_plan"].role,
         edge.functions["create_source"].role,
         runs.runner_policy,
     ):

@@ -42,6 +42,12 @@ class Stage:
     default_slots: int
     """Shards at once while no executor has registered its capacity."""
 
+    launches_per_second: float
+    """How fast the default executor starts shards (EKS on Fargate: 20 pods a second); 0 where it is not paced."""
+
+    launch_burst: int
+    """Launches at once after a quiet time."""
+
     queue_limit: int
     """Waiting shards before the API answers 429."""
 
@@ -70,6 +76,8 @@ LOCAL: Final = Stage(
     requests_per_day=10_000_000,
     firewall_requests_per_five_minutes=100_000,
     default_slots=4,
+    launches_per_second=0,
+    launch_burst=1,
     queue_limit=10_000,
     admission_concurrency=2,
     layer_python=None,
@@ -93,6 +101,8 @@ DEV: Final = Stage(
     requests_per_day=500_000,
     firewall_requests_per_five_minutes=10_000,
     default_slots=20,
+    launches_per_second=20,
+    launch_burst=20,
     queue_limit=5_000,
     admission_concurrency=2,
     layer_python="3.13",
@@ -116,6 +126,8 @@ STAGING: Final = Stage(
     requests_per_day=1_000_000,
     firewall_requests_per_five_minutes=20_000,
     default_slots=100,
+    launches_per_second=20,
+    launch_burst=20,
     queue_limit=20_000,
     admission_concurrency=5,
     layer_python="3.13",
@@ -139,6 +151,8 @@ PROD: Final = Stage(
     requests_per_day=10_000_000,
     firewall_requests_per_five_minutes=100_000,
     default_slots=1_000,
+    launches_per_second=20,
+    launch_burst=20,
     queue_limit=50_000,
     admission_concurrency=10,
     layer_python="3.13",

@@ -11,11 +11,13 @@ from cdk.constructs.rest_api import RestApi, RestApiProps
 from cdk.constructs.web_firewall import WebFirewall, WebFirewallProps
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import ARTIFACTS, SOURCES, RunsStack
+from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage
 from crosswind.contracts.api import ROUTES
 from crosswind.settings import AuthorizerSettings, Settings
 
 _API_SECONDS = 29
+_SETS_ALARMS = ("put_schedule", "resume_schedule", "pause_schedule", "delete_schedule")
 
 
 class EdgeStack(Stack):
@@ -34,12 +36,14 @@ class EdgeStack(Stack):
         packages: Packages,
         platform: PlatformStack,
         runs: RunsStack,
+        schedules: SchedulesStack,
         issuers: str,
     ) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
         self._platform = platform
         self._runs = runs
+        self._schedules = schedules
         self._code = Code(self, packages)
         self._define_authorizer(issuers)
         self._define_functions()
@@ -77,8 +81,11 @@ class EdgeStack(Stack):
 
     def _define_functions(self) -> None:
         settings = {"runs": self._runs.control_settings(), "platform": None}
+        special = dict.fromkeys(_SETS_ALARMS, self._schedules.settings())
         self.functions = {
-            route.function: self._function(route.area, route.function, settings=settings[route.area])
+            route.function: self._function(
+                route.area, route.function, settings=special.get(route.function, settings[route.area])
+            )
             for route in ROUTES
         }
 
@@ -86,6 +93,8 @@ class EdgeStack(Stack):
         artifacts = self._platform.artifacts.bucket
         for name in ("list_runs", "get_run", "list_results", "list_artifacts", "read_logs"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
+        for name in ("get_queue", "get_team_queue"):
+            access.read_table(self.functions[name].role, self._runs.queue_table)
         for name in ("list_suites", "get_suite"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
         for name in ("list_results", "list_artifacts", "read_logs"):
@@ -93,6 +102,13 @@ class EdgeStack(Stack):
 
     def _grant_writes(self) -> None:
         runs, platform = self._runs, self._platform
+        for name in ("pause_run", "resume_run"):
+            access.write_table(self.functions[name].role, runs.runs_table)
+        for name in ("pause_run", "resume_run", "put_team_queue"):
+            access.write_table(self.functions[name].role, runs.queue_table)
+        for name in ("resume_run", "put_team_queue"):
+            access.send(self.functions[name].role, runs.admission.queue)
+
         for name in ("submit_run", "cancel_run", "put_suite", "delete_suite"):
             access.write_table(self.functions[name].role, runs.runs_table)
 
@@ -108,9 +124,63 @@ class EdgeStack(Stack):
         access.answer_tokens(cancel)
         access.send(cancel, runs.admission.queue)
 
+        self._grant_reruns()
+        self._grant_plans()
+        self._grant_history()
+        self._grant_schedules()
+
         create_source = self.functions["create_source"].role
         access.read_objects(create_source, platform.sources.bucket, SOURCES)  # is it there already?
         access.write_objects(create_source, platform.sources.bucket, SOURCES)
+
+    def _grant_schedules(self) -> None:
+        table = self._runs.runs_table
+        for name in ("list_schedules", "get_schedule", "list_triggers", "get_trigger"):
+            access.read_table(self.functions[name].role, table)
+        for name in (*_SETS_ALARMS, "put_trigger", "delete_trigger", "record_deployment"):
+            access.write_table(self.functions[name].role, table)
+        for name in ("put_schedule", "resume_schedule"):
+            self._schedules.schedules.let_set_alarms(self.functions[name].role)
+        for name in ("pause_schedule", "delete_schedule"):
+            self._schedules.schedules.let_clear_alarms(self.functions[name].role)
+        access.publish_events(self.functions["record_deployment"].role, self._platform.bus)
+
+    def _grant_reruns(self) -> None:
+        """A rerun is planned from what the rounds before left, and begins as a run does; an explanation only reads."""
+        runs, artifacts = self._runs, self._platform.artifacts.bucket
+        rerun, why = (self.functions[name].role for name in ("rerun_run", "why_run"))
+        access.write_table(rerun, runs.runs_table)
+        access.write_table(rerun, runs.queue_table)  # a run that ended while it was paused goes on
+        access.write_objects(rerun, artifacts, ARTIFACTS)
+        access.start_executions(rerun, runs.machine.machine)
+        access.send(rerun, runs.watch.queue)
+        access.read_table(why, runs.runs_table)
+        access.read_table(why, runs.tests_table)
+        access.read_table(why, runs.queue_table)
+        for role in (rerun, why):
+            access.read_objects(role, artifacts, ARTIFACTS)
+
+    def _grant_plans(self) -> None:
+        """A plan is a run that stops before its shards: it is asked for as a run is, and read with the queue."""
+        runs, platform = self._runs, self._platform
+        create = self.functions["create_plan"].role
+        access.write_table(create, runs.runs_table)
+        access.read_table(create, runs.queue_table)
+        access.write_objects(create, platform.artifacts.bucket, ARTIFACTS)
+        access.read_objects(create, platform.sources.bucket, SOURCES)
+        access.start_executions(create, runs.machine.machine)
+        access.send(create, runs.watch.queue)
+
+        get = self.functions["get_plan"].role
+        access.read_table(get, runs.runs_table)
+        access.read_table(get, runs.queue_table)
+        access.read_objects(get, platform.artifacts.bucket, ARTIFACTS)
+
+    def _grant_history(self) -> None:
+        for name in ("list_flaky", "get_test_history", "list_quarantines"):
+            access.read_table(self.functions[name].role, self._runs.tests_table)
+        for name in ("put_quarantine", "delete_quarantine"):
+            access.write_table(self.functions[name].role, self._runs.tests_table)
 
     def _define_api(self) -> None:
         self.api = RestApi(

@@ -18,6 +18,7 @@ from cdk.constructs.state_machine import MapData, StateMachine, StateMachineProp
 from cdk.constructs.table import Index, Table, TableProps
 from cdk.stacks.platform import ARTIFACTS_PREFIX, SOURCES_PREFIX, PlatformStack
 from cdk.stages import Stage
+from crosswind.contracts.events import RUN_FINISHED
 from crosswind.settings import ControlSettings, Settings, StoreSettings, TaskSettings
 
 ARTIFACTS = f"{ARTIFACTS_PREFIX}/"
@@ -53,12 +54,15 @@ class RunsStack(Stack):
 
     runs_table: Table
     queue_table: Table
+    tests_table: Table
     admission: Queue
     executor: Queue
     watch: Queue
+    finished: Queue
     machine: StateMachine
     tasks: dict[str, PythonFunction]
     workers: dict[str, PythonFunction]
+    recorder: PythonFunction
     runner_policy: aws_iam.ManagedPolicy
     runner_role: aws_iam.Role
 
@@ -81,9 +85,11 @@ class RunsStack(Stack):
         self._define_machine(packages)
         self._define_workers()
         self._feed_workers()
+        self._define_recorder()
         self._define_runner_role()
         self._grant_tasks()
         self._grant_workers()
+        self._grant_recorder()
         self._add_outputs()
 
     def store_values(self) -> dict[str, str | int]:
@@ -101,19 +107,29 @@ class RunsStack(Stack):
             "retention_days": self._stage.retention_days,
         }
 
+    def task_settings(self) -> TaskSettings:
+        """Environment of the state machine's Lambdas, and of what else works on results."""
+        return TaskSettings(
+            **self.store_values(),  # type: ignore[arg-type]  # one mapping of str and int fields
+            tests_table=self.tests_table.table.table_name,
+        )
+
     def control_settings(self) -> ControlSettings:
         """Environment of what starts executions or decides admissions."""
         return ControlSettings(
             **self.store_values(),  # type: ignore[arg-type]  # one mapping of str and int fields
+            tests_table=self.tests_table.table.table_name,
             state_machine_arn=self.machine.machine.state_machine_arn,
             default_slots=self._stage.default_slots,
+            launches_per_second=self._stage.launches_per_second,
+            launch_burst=self._stage.launch_burst,
             queue_limit=self._stage.queue_limit,
         )
 
     @property
     def functions(self) -> dict[str, PythonFunction]:
         """Every Lambda of the stack by its module."""
-        return self.tasks | self.workers
+        return self.tasks | self.workers | {"record_history": self.recorder}
 
     def _define_tables(self) -> None:
         stage, key = self._stage, self._platform.key
@@ -123,6 +139,7 @@ class RunsStack(Stack):
         )
         self.runs_table = Table(self, "Runs", props=TableProps(stage=stage, key=key, indexes=indexes))
         self.queue_table = Table(self, "Queue", props=TableProps(stage=stage, key=key))
+        self.tests_table = Table(self, "Tests", props=TableProps(stage=stage, key=key))
 
     def _define_queues(self) -> None:
         def hidden_for(consumer: str) -> Duration:
@@ -160,7 +177,7 @@ class RunsStack(Stack):
         return PythonFunction(self, name, props=props)
 
     def _define_tasks(self) -> None:
-        settings = TaskSettings(**self.store_values())  # type: ignore[arg-type]  # str and int fields
+        settings = self.task_settings()
         self.tasks = {
             module: self._function(module, name, limits, settings)
             for module, (name, limits) in _TASKS.items()
@@ -242,6 +259,33 @@ class RunsStack(Stack):
                 meaning="The sweep has not run for ten minutes: lost runs are not recovered. Is its rule enabled?",
             )
 
+    def _define_recorder(self) -> None:
+        """The tests' history is told of every finished run through a queue of its own: never in a run's way."""
+        limits = _Limits(300, 1769)  # 1769 MiB is a whole CPU, and packing pages is what it does
+        self.recorder = self._function("record_history", "RecordHistory", limits, self.task_settings())
+        hidden = Duration.seconds(6 * limits.seconds)
+        props = QueueProps(
+            stage=self._stage,
+            key=self._platform.key,
+            visibility_timeout=hidden,
+            dead_letters_visibility_timeout=hidden,
+            max_receives=5,
+            oldest_message_alarm=Duration.hours(3),
+        )
+        self.finished = Queue(self, "Finished", props=props)
+        access.consume(self.recorder.role, self.finished.queue)
+        self.recorder.function.add_event_source(
+            event_sources.SqsEventSource(self.finished.queue, batch_size=1, report_batch_item_failures=True)
+        )
+        aws_events.Rule(
+            self,
+            "RunFinished",
+            description="A run has its verdict: tell the tests' history.",
+            event_bus=self._platform.bus,
+            event_pattern=aws_events.EventPattern(detail_type=[RUN_FINISHED]),
+            targets=[aws_events_targets.SqsQueue(self.finished.queue)],
+        )
+
     def _define_runner_role(self) -> None:
         """What `crosswind-runner` may do: a policy for the roles of pods, and a role for the hosts of this account."""
         policy = aws_iam.ManagedPolicy(self, "RunnerPolicy", description="A Crosswind runner's permissions")
@@ -271,10 +315,11 @@ class RunsStack(Stack):
         for module in ("close_stage", "judge_run"):
             access.read_objects(self.tasks[module].role, artifacts, ARTIFACTS)
         access.publish_events(self.tasks["publish_run"].role, self._platform.bus)
-        recorder = self.tasks["record_failure"].role
-        access.write_table(recorder, self.queue_table)
-        access.answer_tokens(recorder)
-        access.send(recorder, self.admission.queue)
+        for module in ("ingest_shard", "record_failure"):  # they end shards: by fail-fast, or for good
+            role = self.tasks[module].role
+            access.write_table(role, self.queue_table)
+            access.answer_tokens(role)
+            access.send(role, self.admission.queue)
 
     def _grant_workers(self) -> None:
         for worker in self.workers.values():
@@ -290,6 +335,24 @@ class RunsStack(Stack):
             access.manage_executions(role, self.machine.machine)
             access.write_objects(role, self._platform.artifacts.bucket, ARTIFACTS)
             access.publish_events(role, self._platform.bus)
+
+    def let_submit(self, grantee: aws_iam.IGrantable) -> None:
+        """What submitting a run takes, for the API and for what submits by itself."""
+        access.write_table(grantee, self.runs_table)
+        access.read_table(grantee, self.queue_table)
+        access.write_objects(grantee, self._platform.artifacts.bucket, ARTIFACTS)
+        access.read_objects(grantee, self._platform.sources.bucket, SOURCES)
+        access.start_executions(grantee, self.machine.machine)
+        access.send(grantee, self.watch.queue)
+
+    def _grant_recorder(self) -> None:
+        access.read_table(self.recorder.role, self.runs_table)
+        access.write_table(self.recorder.role, self.tests_table)
+        access.read_objects(self.recorder.role, self._platform.artifacts.bucket, ARTIFACTS)
+        for module in ("plan_run", "close_stage", "fold_run", "judge_run"):
+            access.read_table(self.tasks[module].role, self.tests_table)
+        for module in ("watch_run", "sweep_runs", "recover_run"):  # they close runs without an execution
+            access.read_table(self.workers[module].role, self.tests_table)
 
     def _add_outputs(self) -> None:
         environment = StoreSettings(**self.store_values()).to_env()  # type: ignore[arg-type]  # str and int fields

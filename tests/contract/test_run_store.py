@@ -10,7 +10,7 @@ from crosswind.adapters.aws.run_store import DynamoRunStore
 from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.errors import ConflictError, InvalidInputError, NotFoundError, WriteConflictError
-from crosswind.runs.model import Case, PlanSummary, Run, RunFailure, Verdict
+from crosswind.runs.model import Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
 from crosswind.runs.ports import IdempotencyKey, RunFilter, RunStore
 from tests.fakes import START, MemoryRunStore, SettableClock, make_event, make_run
 from tests.stores.embedded import Tables
@@ -73,6 +73,28 @@ class RunStoreContract(ABC):
             failure=RunFailure(state="PlanRun", kind="setup", detail="pip said no", at=at),
             verdict=Verdict(kind=VerdictKind.ERROR, reason="Setup failed."),
             case_counts={"passed": 3},
+            round=2,
+            rounds=(
+                RoundRecord(
+                    round=1,
+                    verdict=Verdict(kind=VerdictKind.FAILED, reason="1 of 3 tests failed."),
+                    case_counts={"failed": 1, "passed": 2},
+                    started_at=at,
+                    finished_at=at,
+                ),
+            ),
+            round_plans=("runs/run-1/rounds/02-x/plan.json",),
+            reopened_at=at,
+            rerun_by="ada",
+            muted=1,
+            paused_at=at,
+            paused_by="ada",
+            commit="c" * 40,
+            branch="main",
+            default_branch="main",
+            failed_fast={"0": "shard-00001"},
+            chain=("shop",),
+            trigger="schedule/nightly",
         )
 
         stored = subject.store.get(run.run_id)
@@ -154,10 +176,12 @@ class RunStoreContract(ABC):
         finished = subject.store.finish(replace(run, state=RunState.FINISHED), make_event())
         assert subject.store.get(run.run_id) == finished
         assert list(subject.store.unsent_events()) == [make_event()]
+        assert subject.store.unsent_event(make_event().id) == make_event()
 
         subject.store.mark_sent(make_event().id)
         subject.store.mark_sent(make_event().id)
         assert list(subject.store.unsent_events()) == []
+        assert subject.store.unsent_event(make_event().id) is None
 
     def test_a_lost_finish_leaves_no_event(self, subject: Subject) -> None:
         run = subject.create()
@@ -188,6 +212,13 @@ class RunStoreContract(ABC):
 
         assert subject.pages(DEMO, limit=3) == [[runs[3], runs[2], runs[1]], [runs[0]]]
         assert subject.pages(DEMO, limit=4) == [[runs[3], runs[2], runs[1], runs[0]]]
+
+    def test_a_run_that_is_only_planned_is_not_listed_and_yet_unfinished(self, subject: Subject) -> None:
+        plan = subject.create(1, purpose=RunPurpose.PLAN)
+
+        assert subject.pages(DEMO, limit=3) == [[]]
+        assert [run.run_id for run in subject.store.unfinished()] == [plan.run_id]
+        assert subject.store.get(plan.run_id).purpose is RunPurpose.PLAN
 
     def test_a_team_without_runs_has_an_empty_page(self, subject: Subject) -> None:
         assert subject.pages(DEMO, limit=3) == [[]]

@@ -8,6 +8,7 @@ from tests.fakes.channels import (
     MemoryTaskTokens,
 )
 from tests.fakes.objects import MemoryObjectStore
+from tests.fakes.pulls import MemoryPullStore
 from tests.fakes.runs import MemoryRunStore, MemorySuiteStore
 from tests.fakes.samples import make_entry, make_event, make_run, make_ticket, make_work
 from tests.fakes.time import START, CountingIds, SettableClock
@@ -19,6 +20,7 @@ __all__ = [
     "MemoryEventBus",
     "MemoryExecutions",
     "MemoryObjectStore",
+    "MemoryPullStore",
     "MemoryQueueStore",
     "MemoryQueues",
     "MemoryRunStore",

@@ -15,11 +15,15 @@ class MemoryQueues:
 
     def __init__(self) -> None:
         self.wakes = 0
+        self.later: list[timedelta] = []
         self.dispatched: list[DispatchMessage] = []
         self.watches: list[tuple[str, timedelta]] = []
 
-    def wake_scheduler(self) -> None:
-        self.wakes += 1
+    def wake_scheduler(self, *, after: timedelta = timedelta()) -> None:
+        if after > timedelta():
+            self.later.append(after)
+        else:
+            self.wakes += 1
 
     def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
         self.dispatched.extend(messages)

@@ -11,7 +11,7 @@ from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.requests import RunState
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, InvalidInputError, NotFoundError, WriteConflictError
-from crosswind.runs.model import Case, Run
+from crosswind.runs.model import Case, Run, RunPurpose
 from crosswind.runs.ports import IdempotencyKey, Page, RunFilter, SuiteRecord
 from tests.fakes.time import SettableClock
 
@@ -99,6 +99,9 @@ class MemoryRunStore:
     def unsent_events(self) -> Iterator[DomainEvent]:
         return iter([self.outbox[event_id] for event_id in sorted(self.outbox)])
 
+    def unsent_event(self, event_id: str) -> DomainEvent | None:
+        return self.outbox.get(event_id)
+
     def mark_sent(self, event_id: str) -> None:
         self.outbox.pop(event_id, None)
 
@@ -151,6 +154,7 @@ def _matches(run: Run, wanted: RunFilter) -> bool:
     verdict = run.verdict.kind if run.verdict else None
     return (
         run.team == wanted.team
+        and run.purpose is RunPurpose.RUN
         and wanted.suite in {None, run.suite}
         and wanted.state in {None, run.state}
         and wanted.verdict in {None, verdict}

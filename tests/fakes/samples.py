@@ -8,8 +8,8 @@ from crosswind.contracts.requests import RunState
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.work import OrderRef, Ticket, WorkKind
 from crosswind.kernel.clock import to_iso
+from crosswind.runs.admission.model import QueueEntry
 from crosswind.runs.model import Run, Work, WorkKey, WorkState
-from crosswind.runs.ports import QueueEntry
 from tests.fakes.time import START
 
 

@@ -27,6 +27,7 @@ _NO_RESOURCE = {
 """Actions for which IAM knows no resource."""
 
 _ANSWERS = {
+    "ingest_shard",
     "record_failure",
     "cancel_run",
     "admit_work",
@@ -34,20 +35,51 @@ _ANSWERS = {
     "sweep_runs",
     "recover_run",
     "fail_dead_letters",
+    "fire_schedules",
 }
-_STARTS = {"submit_run", "watch_run", "sweep_runs", "recover_run"}
-_PUBLISHES = {"publish_run", "watch_run", "sweep_runs", "recover_run"}
-_CONSUMES = {"admit_work", "watch_run", "fail_dead_letters"}
+_STARTS = {
+    "submit_run",
+    "create_plan",
+    "rerun_run",
+    "watch_run",
+    "sweep_runs",
+    "recover_run",
+    "fire_schedules",
+    "fire_triggers",
+}
+_PUBLISHES = {"publish_run", "watch_run", "sweep_runs", "recover_run", "record_deployment"}
+_CONSUMES = {"admit_work", "watch_run", "fail_dead_letters", "record_history", "fire_triggers"}
 _READS_ONLY = {
     "list_runs",
     "get_run",
+    "get_plan",
+    "why_run",
     "list_results",
     "list_artifacts",
     "read_logs",
     "list_suites",
     "get_suite",
+    "get_queue",
+    "get_team_queue",
+    "list_flaky",
+    "get_test_history",
+    "list_quarantines",
+    "list_schedules",
+    "get_schedule",
+    "list_triggers",
+    "get_trigger",
 }
-_NEEDS_NOTHING = {"authorize", "whoami", "describe_api", "describe_suite", "validate_suite"}
+_SETS_ALARMS = {"put_schedule", "resume_schedule"}
+_CLEARS_ALARMS = {"delete_schedule", "pause_schedule"}
+_WRITES_TESTS = {"record_history", "put_quarantine", "delete_quarantine"}
+_NEEDS_NOTHING = {
+    "authorize",
+    "whoami",
+    "describe_api",
+    "describe_suite",
+    "validate_suite",
+    "preview_schedule",
+}
 _WRITES = {
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
@@ -75,6 +107,9 @@ def test_a_bare_star_stands_only_for_actions_without_resources(assembly: Assembl
         ("states:StartExecution", _STARTS),
         ("events:PutEvents", _PUBLISHES),
         ("sqs:ReceiveMessage", _CONSUMES),
+        ("scheduler:CreateSchedule", _SETS_ALARMS),
+        ("iam:PassRole", _SETS_ALARMS),
+        ("scheduler:DeleteSchedule", _CLEARS_ALARMS),
     ],
 )
 def test_only_those_who_must_may(prod: Assembly, action: str, modules: set[str]) -> None:
@@ -87,6 +122,44 @@ def test_readers_cannot_write_and_documents_need_nothing(prod: Assembly) -> None
     for module in _NEEDS_NOTHING:
         services = {action.split(":")[0] for action in prod.actions_of(module)}
         assert services <= {"logs", "xray"}, module
+
+
+def test_only_the_recorder_and_quarantine_change_what_is_known_of_tests(prod: Assembly) -> None:
+    """A runner that could write there could make a test gate no more."""
+    writers = {
+        module
+        for module, function in prod.functions().items()
+        if any(map(_writes_tests, prod.statements_of(function["Properties"]["Role"]["Fn::GetAtt"][0])))
+    }
+    assert writers == _WRITES_TESTS
+    (runner,) = prod.resources("AWS::IAM::ManagedPolicy").values()
+    assert not any(map(_writes_tests, runner["Properties"]["PolicyDocument"]["Statement"]))
+
+
+def _writes_tests(statement: dict[str, Any]) -> bool:
+    return "TestsTable" in text(statement["Resource"]) and bool(_WRITES & set(listed(statement["Action"])))
+
+
+def test_alarms_are_set_in_the_stages_group_only_and_may_call_one_function(assembly: Assembly) -> None:
+    """Who sets an alarm hands Scheduler a role: it must be this one, for Scheduler only, and it must not reach further."""
+    roles = {
+        name: role
+        for name, role in assembly.resources("AWS::IAM::Role").items()
+        if "scheduler.amazonaws.com" in text(role["Properties"]["AssumeRolePolicyDocument"])
+    }
+    ((role, properties),) = roles.items()
+    assert "aws:SourceAccount" in text(properties["Properties"]["AssumeRolePolicyDocument"])
+    (invoke,) = assembly.statements_of(role)
+    assert (invoke["Action"], "FireSchedules" in text(invoke["Resource"])) == ("lambda:InvokeFunction", True)
+    for name, statement in assembly.all_statements():
+        actions = set(listed(statement["Action"]))
+        if "iam:PassRole" in actions:
+            assert role in text(statement["Resource"]), name
+            assert statement["Condition"] == {
+                "StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}
+            }, name
+        if any(action.startswith("scheduler:") for action in actions):
+            assert "SchedulesGroup" in text(statement["Resource"]), name
 
 
 def test_objects_are_reached_under_their_prefix_only(assembly: Assembly) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crosswind.contracts.api import ROUTES
-from crosswind.settings import ControlSettings, StoreSettings, TaskSettings
+from crosswind.settings import ControlSettings, ScheduleSettings, StoreSettings, TaskSettings
 from tests.infra.templates import Assembly, listed, text
 
 pytestmark = pytest.mark.infra
@@ -24,11 +24,16 @@ _REFUSED_BY_EMULATOR = (
     "AWS::WAFv2::WebACLAssociation",
 )
 _TASKS = {"plan_run", "ingest_shard", "close_stage", "fold_run", "judge_run", "publish_run", "record_failure"}
+_RECORDER = {"record_history"}  # fed by the bus, with the settings of a task
 _WORKERS = {"admit_work", "watch_run", "sweep_runs", "recover_run", "fail_dead_letters"}
+_FIRING = {"fire_schedules", "fire_triggers"}
+
+
+_SETS_ALARMS = {"put_schedule", "resume_schedule", "pause_schedule", "delete_schedule"}
 
 
 def test_every_stage_synthesizes_and_cdk_nag_has_no_unexplained_finding(assembly: Assembly) -> None:
-    assert set(assembly.templates) == {"platform", "runs", "edge"}
+    assert set(assembly.templates) == {"platform", "runs", "schedules", "edge"}
     assert "AwsSolutions" not in assembly.log
 
 
@@ -81,7 +86,7 @@ def test_the_local_stage_holds_nothing_that_the_emulator_refuses(local: Assembly
 
 
 def test_every_route_has_its_function_and_only_documents_are_public(assembly: Assembly) -> None:
-    wanted = {route.function for route in ROUTES} | _TASKS | _WORKERS | {"authorize"}
+    wanted = {route.function for route in ROUTES} | _TASKS | _RECORDER | _WORKERS | _FIRING | {"authorize"}
     assert set(assembly.functions()) == wanted
     methods = [each["Properties"] for each in assembly.resources("AWS::ApiGateway::Method").values()]
     assert len(methods) == len(ROUTES)
@@ -95,9 +100,11 @@ def test_a_functions_environment_is_its_settings_class(assembly: Assembly) -> No
         variables = function["Properties"]["Environment"]["Variables"]
         assert len(text(variables)) < 4096, f"{module}: Lambda takes 4 KB of environment"
         plain = {name: "1" if isinstance(value, dict) else value for name, value in variables.items()}
-        if module in _TASKS:
+        if module in _TASKS | _RECORDER:
             TaskSettings.from_env(plain)
-        elif module in _WORKERS or "CROSSWIND_STATE_MACHINE_ARN" in variables:
+        elif module in _SETS_ALARMS:
+            ScheduleSettings.from_env(plain)
+        elif module in _WORKERS | _FIRING or "CROSSWIND_STATE_MACHINE_ARN" in variables:
             ControlSettings.from_env(plain)
 
 
@@ -131,24 +138,31 @@ def test_gateway_errors_are_problem_documents(assembly: Assembly) -> None:
 
 def test_what_fed_workers_receive_they_answer_item_by_item(assembly: Assembly) -> None:
     mappings = assembly.resources("AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 4
+    assert len(mappings) == 6
     assert all(
         each["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in mappings
     )
 
 
 def test_ended_executions_and_the_minute_reach_their_workers(assembly: Assembly) -> None:
-    rules = [each["Properties"] for each in assembly.resources("AWS::Events::Rule").values()]
-    (minute,) = [rule for rule in rules if rule.get("ScheduleExpression")]
-    assert minute["ScheduleExpression"] == "rate(1 minute)"
-    assert "SweepRuns" in text(minute["Targets"])
-    (ended,) = [rule for rule in rules if rule.get("EventPattern")]
-    assert ended["EventPattern"]["source"] == ["aws.states"]
+    rules = [
+        each["Properties"]
+        for template in assembly.templates.values()
+        for each in template["Resources"].values()
+        if each["Type"] == "AWS::Events::Rule"
+    ]
+    minutes = [rule for rule in rules if rule.get("ScheduleExpression")]
+    assert [rule["ScheduleExpression"] for rule in minutes] == ["rate(1 minute)"] * 2
+    targets = " ".join(text(rule["Targets"]) for rule in minutes)
+    assert "SweepRuns" in targets
+    assert "FireSchedules" in targets
+    patterns = [rule for rule in rules if rule.get("EventPattern")]
+    (ended,) = [rule for rule in patterns if rule["EventPattern"]["source"] == ["aws.states"]]
     assert set(ended["EventPattern"]["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
     assert "RecoverRun" in text(ended["Targets"])
 
 
-def test_alarms_watch_dead_letters_errors_ages_machines_and_the_sweep(
+def test_alarms_watch_dead_letters_errors_ages_machines_and_the_backstops(
     prod: Assembly, local: Assembly
 ) -> None:
     alarms = [each["Properties"] for each in prod.resources("AWS::CloudWatch::Alarm").values()]
@@ -157,11 +171,13 @@ def test_alarms_watch_dead_letters_errors_ages_machines_and_the_sweep(
     functions = len(prod.functions())
     assert metrics.count("Errors") == functions
     assert metrics.count("Throttles") == functions
-    assert metrics.count("ApproximateNumberOfMessagesVisible") == 3
-    assert metrics.count("ApproximateAgeOfOldestMessage") == 3
+    queues = len(prod.resources("AWS::SQS::Queue")) // 2  # each has its dead letters
+    assert metrics.count("ApproximateNumberOfMessagesVisible") == queues
+    assert metrics.count("ApproximateAgeOfOldestMessage") == queues
     assert {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted", "5XXError"} <= set(metrics)
-    (silent,) = [alarm for alarm in alarms if alarm["ComparisonOperator"] == "LessThanThreshold"]
-    assert silent["TreatMissingData"] == "breaching"
+    silent = [alarm for alarm in alarms if alarm["ComparisonOperator"] == "LessThanThreshold"]
+    assert len(silent) == 2, "the sweep of runs and the backstop of schedules"
+    assert all(alarm["TreatMissingData"] == "breaching" for alarm in silent)
     assert not local.resources("AWS::CloudWatch::Alarm")
 
 

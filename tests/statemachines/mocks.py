@@ -60,6 +60,7 @@ CASES: dict[str, Answers] = {
         "CloseStage": _returns({"outcome": "stop", "reason": "stage 0 has failures"}),
     },
     "plan-stops": {**_PLAIN, "PlanRun": _returns(_STOP)},
+    "only-planned": {**_PLAIN, "PlanRun": _returns({"outcome": "planned"})},
     "tickets-missing": {**_PLAIN, "PlanRun": _returns(proceed(0, MISSING))},
     "recording-fails": {**_PLAIN, "JudgeRun": _throws(), "RecordJudgeFailure": _throws()},
     "timed-out": {**_PLAIN, "FoldResults": _throws("States.Timeout")},

@@ -210,6 +210,12 @@ def test_a_plan_without_shards_goes_to_judgement_at_once(machine: Machine) -> No
     assert run.children() == []
 
 
+def test_a_run_that_is_only_planned_is_closed_without_judgement(machine: Machine) -> None:
+    run = machine.run("only-planned")
+    assert run.ended() == "SUCCEEDED"
+    assert run.path() == ["PrepareRun", "PlanRun", "ChooseStage", "PublishRun"]
+
+
 def test_a_task_that_fails_twice_is_tried_again(machine: Machine) -> None:
     machine.told("PlanRun")
     run = machine.run("retried")

@@ -24,11 +24,12 @@ def client(service: str, **options: Any) -> Any:
 
 @dataclass(frozen=True)
 class Tables:
-    """The two tables, and the client beneath the stores."""
+    """The three tables, and the client beneath the stores."""
 
     client: Any
     runs: str
     queue: str
+    tests: str
 
     @property
     def dynamo(self) -> Dynamo:
@@ -44,8 +45,9 @@ class Tables:
 def make_tables(dynamodb: Any) -> Tables:
     """New tables with the keys and indexes of docs/data-model.md."""
     number = next(_numbers)
-    tables = Tables(client=dynamodb, runs=f"runs-{number}", queue=f"queue-{number}")
+    tables = Tables(client=dynamodb, runs=f"runs-{number}", queue=f"queue-{number}", tests=f"tests-{number}")
     _make_table(dynamodb, tables.queue)
+    _make_table(dynamodb, tables.tests)
     _make_table(
         dynamodb, tables.runs, by_team=("teamKey", "createdKey"), unfinished=("unfinishedKey", "runKey")
     )

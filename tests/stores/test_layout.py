@@ -18,6 +18,7 @@ from crosswind.adapters.aws.suite_store import DynamoSuiteStore
 from crosswind.adapters.aws.work_store import ADMISSIONS_AT_ONCE, DynamoWorkStore
 from crosswind.contracts.requests import CaseStatus, RunState
 from crosswind.kernel.errors import InvalidInputError, TooLargeError, WriteConflictError
+from crosswind.runs.admission.ports import TeamSettings
 from crosswind.runs.model import Case, WorkState
 from crosswind.runs.ports import IdempotencyKey, RunFilter, SuiteRecord
 from tests.fakes import START, SettableClock, make_event, make_run, make_work
@@ -82,6 +83,9 @@ def test_the_lists_of_the_queue_lie_in_partitions_of_their_own(tables: Tables, w
     queue = DynamoQueueStore(dynamo=tables.dynamo, table=tables.queue)
     work.save(None, make_work(0))
     work.save(None, make_work(1, state=WorkState.ADMITTED))
+    work.save(None, make_work(2, attempt=2, not_before=START + timedelta(seconds=8)))
+    queue.save_team(TeamSettings("demo"))
+    queue.pause_run(RUN_1, until=START)
     queue.want()
     queue.lead("a", now=START, duration=timedelta(seconds=20))
     queue.register_slots(2)
@@ -89,9 +93,13 @@ def test_the_lists_of_the_queue_lie_in_partitions_of_their_own(tables: Tables, w
     assert keys(tables.items(tables.queue)) == [
         ("ACTIVE", f"{RUN_1}#shard-00001"),
         ("CAPACITY", "CAPACITY"),
+        ("CAPACITY", f"PAUSED#{RUN_1}"),
+        ("CAPACITY", "TEAM#demo"),
+        (f"LANE#{RUN_1}", "LATER#2026-01-31T08:00:08.000Z#shard-00002"),
+        (f"LANE#{RUN_1}", "READY#0999999000#2026-01-31T08:00:00.000Z#shard-00000"),
+        ("LANES", RUN_1),
         ("SCHEDULER", "TERM"),
         ("SCHEDULER", "WAKEUPS"),
-        ("WAITING#P1", f"2026-01-31T08:00:00.000Z#{RUN_1}#shard-00000"),
     ]
 
 
@@ -107,6 +115,7 @@ def test_a_shard_that_goes_well_costs_three_transactions_and_plain_writes_betwee
 
     assert written() == [
         "TransactWriteItems",
+        "UpdateItem",
         "TransactWriteItems",
         "PutItem",
         "PutItem",
@@ -201,12 +210,16 @@ def test_keys_and_preparations_expire_and_unsent_events_do_not(tables: Tables, r
     assert expiry["OUTBOX"] is None
 
 
-def test_nothing_in_the_queue_table_expires(tables: Tables, work: DynamoWorkStore) -> None:
+def test_nothing_in_the_queue_table_expires_but_the_pause_of_a_run(
+    tables: Tables, work: DynamoWorkStore
+) -> None:
     queue = DynamoQueueStore(dynamo=tables.dynamo, table=tables.queue)
     work.save(None, make_work())
     queue.lead("a", now=START, duration=timedelta(seconds=20))
+    queue.pause_run(RUN_1, until=START)
 
-    assert not [item for item in tables.items(tables.queue) if "expiresAt" in item]
+    expiring = [item for item in tables.items(tables.queue) if "expiresAt" in item]
+    assert keys(expiring) == [("CAPACITY", f"PAUSED#{RUN_1}")]
 
 
 def test_a_field_of_a_later_edition_is_ignored(tables: Tables, runs: DynamoRunStore) -> None:

@@ -87,6 +87,31 @@ def test_waiting_shows_each_change_once_then_the_summary(crosswind: Terminal, su
     )
 
 
+def test_a_failure_in_quarantine_is_shown_as_such(crosswind: Terminal, submitted: FakeApi) -> None:
+    counted = {"total": 2, "passed": 1, "failed": 1, "muted": 1}
+    submitted.on(GET_RUN, finished("passed", "1 test passed.", tests=counted))
+    muted = case("test_b", message="AssertionError", muted="Muted by quarantine.")
+    submitted.on(RESULTS, {"items": [muted], "complete": False})
+    lines = crosswind("run", "shop", "--wait").stdout.splitlines()
+    assert lines[3].split() == [
+        "total",
+        "passed",
+        "failed",
+        "error",
+        "flaky",
+        "skipped",
+        "missing",
+        "muted",
+    ]
+    assert "  failed (muted)  test_b  (shard-00001)" in lines
+    assert "0.25 s, muted)" in crosswind("results", RUN).stdout
+
+
+def test_a_paused_run_says_who_paused_it(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(GET_RUN, run_view(pausedAt="2026-01-31T08:00:00.000Z", pausedBy="ada"))
+    assert "waiting; 0 of 0 tests, paused by ada" in crosswind("get", RUN).stdout
+
+
 def test_waiting_asks_every_second_while_things_move_and_slower_when_they_do_not(
     crosswind: Terminal, submitted: FakeApi
 ) -> None:

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -16,8 +17,11 @@ from crosswind.local.emulator_host import (
     SnapshotFolder,
     Snapshots,
     build_codec,
+    check_alarms_in_their_group,
     check_batches_as_aws_does,
+    share_in,
     wait_for_environments,
+    with_throttling,
     write_snapshot,
 )
 
@@ -155,3 +159,63 @@ def test_invocations_of_one_function_wait_for_their_turn_and_a_dead_environment_
         list(pool.map(invoke, range(8)))
     assert most == 2
     assert busy == []
+
+
+@pytest.mark.parametrize(
+    ("target", "chance", "answered"),
+    [
+        (b"DynamoDB_20120810.GetItem", 0.1, 400),
+        (b"DynamoDB_20120810.GetItem", 0.9, 200),
+        (b"AmazonSQS.SendMessage", 0.1, 200),
+    ],
+)
+def test_a_share_of_the_calls_to_tables_is_refused(target: bytes, chance: float, answered: int) -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def server(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    throttled = with_throttling(server, share=lambda: 0.5, chance=lambda: chance)
+
+    async def call() -> None:
+        await throttled({"type": "http", "headers": [(b"x-amz-target", target)]}, receive, send)
+
+    asyncio.run(call())
+    assert sent[0]["status"] == answered
+
+
+def test_without_a_file_nothing_is_refused(tmp_path: Path) -> None:
+    assert share_in(tmp_path / "throttling") == 0
+    (tmp_path / "throttling").write_text("0.25")
+    assert share_in(tmp_path / "throttling") == 0.25
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "group"),
+    [
+        ({}, b'{"GroupName": "mine"}', "mine"),
+        ({"groupName": "mine"}, b"", "mine"),
+        ({"groupName": ["mine"]}, b"", "mine"),
+        ({}, b"no json", "default"),
+        ({}, b"", "default"),
+    ],
+)
+def test_an_alarm_is_checked_in_its_group(query: dict[str, Any], body: bytes, group: str) -> None:
+    actions = SimpleNamespace(
+        extract_resource_arn=lambda *_: "arn:aws:scheduler:r:1:schedule/default/nightly"
+    )
+    check_alarms_in_their_group(actions)
+    arn = actions.extract_resource_arn("scheduler", "PUT", "/schedules/nightly", {}, body, query, "r", "1")
+    assert arn == f"arn:aws:scheduler:r:1:schedule/{group}/nightly"
+
+
+def test_resources_of_other_services_stay_as_they_are() -> None:
+    actions = SimpleNamespace(extract_resource_arn=lambda *_: "*")
+    check_alarms_in_their_group(actions)
+    assert actions.extract_resource_arn("sqs", "POST", "/", {}, b"", {}, "r", "1") == "*"

@@ -7,9 +7,16 @@ from crosswind.platform.access import decide
 
 ALLOWED = {
     None: set(),
-    Role.VIEWER: {Action.READ_RUNS, Action.READ_SUITES},
-    Role.RUNNER: set(Action) - {Action.WRITE_SUITES},
-    Role.EDITOR: set(Action),
+    Role.VIEWER: {action for action in Action if action.value.endswith(":read")},
+    Role.RUNNER: set(Action)
+    - {
+        Action.WRITE_SUITES,
+        Action.WRITE_QUARANTINES,
+        Action.WRITE_SCHEDULES,
+        Action.PAUSE_QUEUE,
+        Action.SET_QUOTAS,
+    },
+    Role.EDITOR: set(Action) - {Action.SET_QUOTAS},
     Role.ADMIN: set(Action),
 }
 

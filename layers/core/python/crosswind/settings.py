@@ -66,17 +66,35 @@ class StoreSettings(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings(StoreSettings):
+class HistorySettings(StoreSettings):
+    """Functions that know the tests' history. Runners do not: what they wrote there could make a test gate no more."""
+
+    tests_table: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings(HistorySettings):
     """Lambdas that the state machine calls. They do not know the machine: it depends on them."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ControlSettings(StoreSettings):
+class ControlSettings(HistorySettings):
     """Lambdas that start executions or decide admissions: API, workers, recovery."""
 
     state_machine_arn: str
     default_slots: int  # shards at once when no executor has registered its capacity
+    launches_per_second: float  # of those default slots; 0 where launches are not paced
+    launch_burst: int
     queue_limit: int  # waiting shards before the API answers 429
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings(ControlSettings):
+    """Lambdas that set and clear the alarms of schedules."""
+
+    schedule_group: str  # of EventBridge Scheduler
+    schedule_role_arn: str  # what Scheduler assumes to call the function
+    schedule_function_arn: str
 
 
 @dataclass(frozen=True, kw_only=True)

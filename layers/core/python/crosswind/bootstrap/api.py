@@ -7,14 +7,28 @@ from typing import TYPE_CHECKING
 from crosswind.bootstrap import stores
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
+from crosswind.kernel.retry import jittered_pause
 from crosswind.platform.access import decide
 from crosswind.runs.permissions import Guard
 from crosswind.settings import ControlSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.spec_rules import Rules
+    from crosswind.runs.usecases.explaining import ExplainRun
+    from crosswind.runs.usecases.pausing import PauseRun, ResumeRun
+    from crosswind.runs.usecases.previewing import CreatePlan, GetPlan
+    from crosswind.runs.usecases.quarantining import DeleteQuarantine, ListQuarantines, PutQuarantine
+    from crosswind.runs.usecases.queueing import (
+        GetQueue,
+        GetTeamQueue,
+        PutTeamQueue,
+        ReadQueue,
+        WhyWaiting,
+    )
     from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
+    from crosswind.runs.usecases.reading_history import GetTestHistory, ListFlaky
     from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs
+    from crosswind.runs.usecases.rerunning import RerunRun
     from crosswind.runs.usecases.sources import CreateSource
     from crosswind.runs.usecases.submitting import SubmitRun
     from crosswind.runs.usecases.suites import DeleteSuite, GetSuite, ListSuites, PutSuite, ValidateSuite
@@ -48,6 +62,27 @@ def submit_run() -> "SubmitRun":
 
 
 @cache
+def create_plan() -> "CreatePlan":
+    """CreatePlan."""
+    from crosswind.runs.usecases.previewing import CreatePlan
+
+    return CreatePlan(submit_run())
+
+
+@cache
+def get_plan() -> "GetPlan":
+    """GetPlan."""
+    from crosswind.runs.usecases.previewing import GetPlan
+
+    return GetPlan(
+        find=find_run(),
+        artifacts=stores.artifacts(_settings()),
+        read_queue=read_queue(),
+        clock=SystemClock(),
+    )
+
+
+@cache
 def find_run() -> "FindRun":
     """FindRun."""
     from crosswind.runs.usecases.reading import FindRun
@@ -61,6 +96,130 @@ def get_run() -> "GetRun":
     from crosswind.runs.usecases.reading import GetRun
 
     return GetRun(find=find_run(), works=stores.work_store(_settings()))
+
+
+@cache
+def pause_run() -> "PauseRun":
+    """PauseRun."""
+    from crosswind.runs.usecases.pausing import PauseRun
+
+    settings = _settings()
+    return PauseRun(
+        runs=stores.run_store(settings),
+        find=find_run(),
+        queue=stores.queue_store(settings),
+        clock=SystemClock(),
+        pause=jittered_pause,
+    )
+
+
+@cache
+def resume_run() -> "ResumeRun":
+    """ResumeRun."""
+    from crosswind.runs.usecases.pausing import ResumeRun
+
+    settings = _settings()
+    return ResumeRun(
+        runs=stores.run_store(settings),
+        find=find_run(),
+        queue=stores.queue_store(settings),
+        queues=stores.queues(settings),
+        pause=jittered_pause,
+    )
+
+
+@cache
+def read_queue() -> "ReadQueue":
+    """ReadQueue."""
+    from crosswind.runs.usecases.queueing import ReadQueue
+
+    settings = _settings()
+    return ReadQueue(queue=stores.queue_store(settings), defaults=stores.default_capacity(settings))
+
+
+@cache
+def why_waiting() -> "WhyWaiting":
+    """WhyWaiting."""
+    from crosswind.runs.usecases.queueing import WhyWaiting
+
+    return WhyWaiting(queue=stores.queue_store(_settings()), read=read_queue(), clock=SystemClock())
+
+
+@cache
+def rerun_run() -> "RerunRun":
+    """RerunRun."""
+    from crosswind.runs.usecases.backpressure import RefuseWhenFull
+    from crosswind.runs.usecases.rerunning import RerunRun
+
+    settings = _settings()
+    return RerunRun(
+        runs=stores.run_store(settings),
+        works=stores.work_store(settings),
+        artifacts=stores.artifacts(settings),
+        queue=stores.queue_store(settings),
+        queues=stores.queues(settings),
+        executions=stores.executions(settings),
+        find=find_run(),
+        refuse_when_full=RefuseWhenFull(
+            queue=stores.queue_store(settings), limit=settings.queue_limit, clock=SystemClock()
+        ),
+        clock=SystemClock(),
+        ids=RandomIds(),
+        records_last=timedelta(days=settings.retention_days),
+    )
+
+
+@cache
+def explain_run() -> "ExplainRun":
+    """ExplainRun."""
+    from crosswind.runs.usecases.explaining import ExplainRun
+
+    settings = _settings()
+    return ExplainRun(
+        find=find_run(),
+        runs=stores.run_store(settings),
+        works=stores.work_store(settings),
+        artifacts=stores.artifacts(settings),
+        history=stores.history_store(settings),
+        why_waiting=why_waiting(),
+    )
+
+
+@cache
+def get_queue() -> "GetQueue":
+    """GetQueue."""
+    from crosswind.runs.usecases.queueing import GetQueue
+
+    settings = _settings()
+    return GetQueue(
+        queue=stores.queue_store(settings),
+        defaults=stores.default_capacity(settings),
+        guard=_GUARD,
+        clock=SystemClock(),
+    )
+
+
+@cache
+def get_team_queue() -> "GetTeamQueue":
+    """GetTeamQueue."""
+    from crosswind.runs.usecases.queueing import GetTeamQueue
+
+    return GetTeamQueue(queue=stores.queue_store(_settings()), guard=_GUARD)
+
+
+@cache
+def put_team_queue() -> "PutTeamQueue":
+    """PutTeamQueue."""
+    from crosswind.runs.usecases.queueing import PutTeamQueue
+
+    settings = _settings()
+    return PutTeamQueue(
+        queue=stores.queue_store(settings),
+        queues=stores.queues(settings),
+        guard=_GUARD,
+        clock=SystemClock(),
+        pause=jittered_pause,
+    )
 
 
 @cache
@@ -152,6 +311,66 @@ def delete_suite() -> "DeleteSuite":
     from crosswind.runs.usecases.suites import DeleteSuite
 
     return DeleteSuite(suites=stores.suite_store(_settings()), guard=_GUARD)
+
+
+@cache
+def list_flaky() -> "ListFlaky":
+    """ListFlaky."""
+    from crosswind.runs.usecases.reading_history import ListFlaky
+
+    settings = _settings()
+    return ListFlaky(
+        history=stores.history_store(settings),
+        quarantines=stores.quarantine_store(settings),
+        guard=_GUARD,
+        clock=SystemClock(),
+    )
+
+
+@cache
+def get_test_history() -> "GetTestHistory":
+    """GetTestHistory."""
+    from crosswind.runs.usecases.reading_history import GetTestHistory
+
+    settings = _settings()
+    return GetTestHistory(
+        history=stores.history_store(settings),
+        quarantines=stores.quarantine_store(settings),
+        guard=_GUARD,
+        clock=SystemClock(),
+    )
+
+
+@cache
+def put_quarantine() -> "PutQuarantine":
+    """PutQuarantine."""
+    from crosswind.runs.usecases.quarantining import PutQuarantine
+
+    settings = _settings()
+    return PutQuarantine(
+        quarantines=stores.quarantine_store(settings),
+        history=stores.history_store(settings),
+        guard=_GUARD,
+        clock=SystemClock(),
+    )
+
+
+@cache
+def list_quarantines() -> "ListQuarantines":
+    """ListQuarantines."""
+    from crosswind.runs.usecases.quarantining import ListQuarantines
+
+    return ListQuarantines(
+        quarantines=stores.quarantine_store(_settings()), guard=_GUARD, clock=SystemClock()
+    )
+
+
+@cache
+def delete_quarantine() -> "DeleteQuarantine":
+    """DeleteQuarantine."""
+    from crosswind.runs.usecases.quarantining import DeleteQuarantine
+
+    return DeleteQuarantine(quarantines=stores.quarantine_store(_settings()), guard=_GUARD)
 
 
 @cache

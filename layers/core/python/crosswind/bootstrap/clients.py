@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+    from crosswind.adapters.aws.alarms import SchedulerClient
+
 CONNECT_SECONDS = 2
 READ_SECONDS = 10
 LONGEST_POLL_SECONDS = 20
@@ -71,6 +73,13 @@ def stepfunctions() -> "SFNClient":
 def events() -> "EventBridgeClient":
     """EventBridge."""
     client: EventBridgeClient = _client("events")
+    return client
+
+
+@cache
+def scheduler() -> "SchedulerClient":
+    """EventBridge Scheduler."""
+    client: SchedulerClient = _client("scheduler")
     return client
 
 

@@ -10,7 +10,15 @@ from crosswind.bootstrap import stores
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.retry import jittered_pause
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
+from crosswind.runs.usecases.failing_fast import FailRestFast
 from crosswind.runs.usecases.leasing import BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.pulling import (
+    CommitBatch,
+    CommittedBatches,
+    LeaseBatch,
+    OpenWorkList,
+    ReturnBatch,
+)
 from crosswind.settings import RunnerSettings, SettingsError
 
 
@@ -72,6 +80,48 @@ def hand_back(settings: RunnerSettings) -> HandBack:
 def fail_attempt(settings: RunnerSettings) -> FailAttempt:
     """Report that infrastructure failed."""
     return FailAttempt(_change(settings), SystemClock())
+
+
+@cache
+def open_work_list(settings: RunnerSettings) -> OpenWorkList:
+    """Read the list that a shard pulls from."""
+    return OpenWorkList(stores.artifacts(settings))
+
+
+@cache
+def lease_batch(settings: RunnerSettings) -> LeaseBatch:
+    """Lease what a shard runs next."""
+    return LeaseBatch(stores.pull_store(settings), stores.work_store(settings), jittered_pause)
+
+
+@cache
+def commit_batch(settings: RunnerSettings) -> CommitBatch:
+    """End a batch."""
+    return CommitBatch(stores.pull_store(settings))
+
+
+@cache
+def return_batch(settings: RunnerSettings) -> ReturnBatch:
+    """Let go of a batch with its shard."""
+    return ReturnBatch(stores.pull_store(settings), stores.work_store(settings), jittered_pause)
+
+
+@cache
+def committed_batches(settings: RunnerSettings) -> CommittedBatches:
+    """What earlier attempts of a shard have done."""
+    return CommittedBatches(stores.pull_store(settings))
+
+
+@cache
+def fail_rest_fast(settings: RunnerSettings) -> FailRestFast:
+    """End other shards because a test has failed."""
+    return FailRestFast(
+        stores.run_store(settings),
+        stores.work_store(settings),
+        _change(settings),
+        SystemClock(),
+        jittered_pause,
+    )
 
 
 @cache

@@ -6,23 +6,27 @@ from typing import TYPE_CHECKING
 
 from crosswind.bootstrap import clients
 from crosswind.kernel.clock import SystemClock
-from crosswind.settings import ControlSettings, StoreSettings
+from crosswind.settings import ControlSettings, HistorySettings, StoreSettings
 
 if TYPE_CHECKING:
     from crosswind.adapters.aws.dynamo import Dynamo
     from crosswind.adapters.aws.queues import ExecutorQueue
+    from crosswind.runs.admission.model import Capacity
+    from crosswind.runs.admission.ports import QueueStore
+    from crosswind.runs.history.ports import HistoryStore, QuarantineStore
     from crosswind.runs.ports import (
         EventBus,
         Executions,
         ObjectStore,
         Queues,
-        QueueStore,
         RunStore,
         Secrets,
         SuiteStore,
         TaskTokens,
         WorkStore,
     )
+    from crosswind.runs.pulling.ports import PullStore
+    from crosswind.runs.schedules.ports import Deployments, ScheduleStore, TriggerStore
 
 # Adapters are imported where they are made: a handler pays for those that it uses.
 # ruff: noqa: PLC0415
@@ -50,6 +54,35 @@ def suite_store(settings: StoreSettings) -> "SuiteStore":
 
 
 @cache
+def schedule_store(settings: StoreSettings) -> "ScheduleStore":
+    """Stored schedules."""
+    from crosswind.adapters.aws.schedule_store import DynamoScheduleStore
+
+    return DynamoScheduleStore(dynamo=_dynamo(), table=settings.runs_table)
+
+
+@cache
+def trigger_store(settings: StoreSettings) -> "TriggerStore":
+    """Stored triggers."""
+    from crosswind.adapters.aws.schedule_store import DynamoTriggerStore
+
+    return DynamoTriggerStore(dynamo=_dynamo(), table=settings.runs_table)
+
+
+@cache
+def deployments(settings: StoreSettings) -> "Deployments":
+    """Records of deployments."""
+    from crosswind.adapters.aws.schedule_store import DynamoDeployments
+
+    return DynamoDeployments(
+        dynamo=_dynamo(),
+        table=settings.runs_table,
+        clock=SystemClock(),
+        retention=timedelta(days=settings.retention_days),
+    )
+
+
+@cache
 def work_store(settings: StoreSettings) -> "WorkStore":
     """Leased work and its projection in the queue."""
     from crosswind.adapters.aws.work_store import DynamoWorkStore
@@ -63,11 +96,51 @@ def work_store(settings: StoreSettings) -> "WorkStore":
 
 
 @cache
+def pull_store(settings: StoreSettings) -> "PullStore":
+    """Work lists that runners pull from."""
+    from crosswind.adapters.aws.pull_store import DynamoPullStore
+
+    return DynamoPullStore(
+        dynamo=_dynamo(),
+        table=settings.runs_table,
+        clock=SystemClock(),
+        retention=timedelta(days=settings.retention_days),
+    )
+
+
+@cache
+def history_store(settings: HistorySettings) -> "HistoryStore":
+    """The tests' history."""
+    from crosswind.adapters.aws.history_store import DynamoHistoryStore
+
+    return DynamoHistoryStore(dynamo=_dynamo(), table=settings.tests_table)
+
+
+@cache
+def quarantine_store(settings: HistorySettings) -> "QuarantineStore":
+    """Quarantined tests."""
+    from crosswind.adapters.aws.history_store import DynamoQuarantineStore
+
+    return DynamoQuarantineStore(dynamo=_dynamo(), table=settings.tests_table)
+
+
+@cache
 def queue_store(settings: StoreSettings) -> "QueueStore":
     """The queue's lists, the scheduler's lease, the capacity."""
     from crosswind.adapters.aws.queue_store import DynamoQueueStore
 
     return DynamoQueueStore(dynamo=_dynamo(), table=settings.queue_table)
+
+
+def default_capacity(settings: ControlSettings) -> "Capacity":
+    """What there is to give while no executor has registered."""
+    from crosswind.runs.admission.model import Capacity
+
+    return Capacity(
+        slots=settings.default_slots,
+        launches_per_second=settings.launches_per_second or None,
+        launch_burst=settings.launch_burst,
+    )
 
 
 @cache

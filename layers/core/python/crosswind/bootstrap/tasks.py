@@ -10,9 +10,13 @@ from crosswind.kernel.retry import jittered_pause
 from crosswind.settings import TaskSettings
 
 if TYPE_CHECKING:
-    from crosswind.runs.usecases.closing import CloseStage, FoldRun, JudgeRun, PublishRun, RecordFailure
+    from crosswind.runs.usecases.changing import ChangeWork
+    from crosswind.runs.usecases.closing import CloseStage, PublishRun, RecordFailure
     from crosswind.runs.usecases.ingesting import IngestShard
+    from crosswind.runs.usecases.judging import FoldRun, JudgeRun
     from crosswind.runs.usecases.planning import PlanRun
+    from crosswind.runs.usecases.pulling import CommittedBatches
+    from crosswind.runs.usecases.recording import RecordHistory
 
 # Use cases are imported where they are made: a handler pays for the one that it uses.
 # ruff: noqa: PLC0415
@@ -24,33 +28,60 @@ KEEP_PREPARATIONS = timedelta(days=7)
 @cache
 def plan_run() -> "PlanRun":
     """PlanRun."""
+    from crosswind.runs.planning.launching import launching_on
+    from crosswind.runs.usecases.discovering import ReadDiscovery
     from crosswind.runs.usecases.planning import PlanRun
 
     settings = _settings()
-    return PlanRun(
-        runs=stores.run_store(settings),
+    runs, artifacts, clock = stores.run_store(settings), stores.artifacts(settings), SystemClock()
+    discover = ReadDiscovery(
+        runs=runs,
         works=stores.work_store(settings),
-        artifacts=stores.artifacts(settings),
-        clock=SystemClock(),
+        artifacts=artifacts,
+        clock=clock,
         pause=jittered_pause,
         keep_preparations=min(KEEP_PREPARATIONS, timedelta(days=settings.retention_days)),
+    )
+    return PlanRun(
+        runs=runs,
+        artifacts=artifacts,
+        history=stores.history_store(settings),
+        quarantines=stores.quarantine_store(settings),
+        discover=discover,
+        launching=launching_on(settings.stage),
+        clock=clock,
+        pause=jittered_pause,
     )
 
 
 @cache
 def ingest_shard() -> "IngestShard":
-    """IngestShard, for JUnit XML."""
+    """IngestShard, for JUnit XML. With failFast it may answer tokens."""
     from crosswind.adapters.reports.junit import JUnitReader
+    from crosswind.runs.usecases.failing_fast import FailRestFast
     from crosswind.runs.usecases.ingesting import IngestShard
 
     settings = _settings()
+    fail_rest = FailRestFast(
+        stores.run_store(settings), stores.work_store(settings), _change(), SystemClock(), jittered_pause
+    )
     return IngestShard(
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         artifacts=stores.artifacts(settings),
         reader=JUnitReader(),
+        committed=committed_batches(),
+        fail_rest=fail_rest,
         pause=jittered_pause,
     )
+
+
+@cache
+def committed_batches() -> "CommittedBatches":
+    """What a pull shard has done: evidence for IngestShard."""
+    from crosswind.runs.usecases.pulling import CommittedBatches
+
+    return CommittedBatches(stores.pull_store(_settings()))
 
 
 @cache
@@ -63,6 +94,8 @@ def close_stage() -> "CloseStage":
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         artifacts=stores.artifacts(settings),
+        quarantines=stores.quarantine_store(settings),
+        clock=SystemClock(),
         pause=jittered_pause,
     )
 
@@ -70,13 +103,15 @@ def close_stage() -> "CloseStage":
 @cache
 def fold_run() -> "FoldRun":
     """FoldRun."""
-    from crosswind.runs.usecases.closing import FoldRun
+    from crosswind.runs.usecases.judging import FoldRun
 
     settings = _settings()
     return FoldRun(
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         artifacts=stores.artifacts(settings),
+        quarantines=stores.quarantine_store(settings),
+        clock=SystemClock(),
         pause=jittered_pause,
     )
 
@@ -84,13 +119,14 @@ def fold_run() -> "FoldRun":
 @cache
 def judge_run() -> "JudgeRun":
     """JudgeRun."""
-    from crosswind.runs.usecases.closing import JudgeRun
+    from crosswind.runs.usecases.judging import JudgeRun
 
     settings = _settings()
     return JudgeRun(
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         artifacts=stores.artifacts(settings),
+        history=stores.history_store(settings),
         pause=jittered_pause,
     )
 
@@ -111,18 +147,39 @@ def publish_run() -> "PublishRun":
 
 @cache
 def record_failure() -> "RecordFailure":
-    """RecordFailure: the one task that may answer tokens."""
-    from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
+    """RecordFailure: it may answer tokens."""
     from crosswind.runs.usecases.closing import RecordFailure
 
     settings = _settings()
-    perform = PerformEffects(queues=stores.queues(settings), tokens=stores.task_tokens())
     return RecordFailure(
         runs=stores.run_store(settings),
-        change=ChangeWork(works=stores.work_store(settings), perform=perform, pause=jittered_pause),
+        change=_change(),
         clock=SystemClock(),
         pause=jittered_pause,
     )
+
+
+@cache
+def record_history() -> "RecordHistory":
+    """RecordHistory: no task of the machine, but it works on a run's results as they do."""
+    from crosswind.runs.usecases.recording import RecordHistory
+
+    settings = _settings()
+    return RecordHistory(
+        runs=stores.run_store(settings),
+        artifacts=stores.artifacts(settings),
+        history=stores.history_store(settings),
+        clock=SystemClock(),
+    )
+
+
+@cache
+def _change() -> "ChangeWork":
+    from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
+
+    settings = _settings()
+    perform = PerformEffects(queues=stores.queues(settings), tokens=stores.task_tokens())
+    return ChangeWork(works=stores.work_store(settings), perform=perform, pause=jittered_pause)
 
 
 @cache

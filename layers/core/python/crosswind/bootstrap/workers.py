@@ -1,6 +1,7 @@
 """Use cases of the background workers: admission, watchdog, sweep, recovery, dead letters. Made at first use."""
 
 import os
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,17 +25,21 @@ if TYPE_CHECKING:
 @cache
 def admit_work() -> "AdmitWork":
     """Store tickets and give free slots."""
+    from crosswind.runs.admission.lanes import Lanes
     from crosswind.runs.usecases.scheduling import AdmitWork, EnqueueWork, RunScheduler
 
     settings = _settings()
+    queue = stores.queue_store(settings)
     schedule = RunScheduler(
-        queue=stores.queue_store(settings),
+        queue=queue,
         works=stores.work_store(settings),
         perform=_perform(),
         queues=stores.queues(settings),
         clock=SystemClock(),
         owner=os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "scheduler"),
-        default_slots=settings.default_slots,
+        lanes=Lanes(queue),
+        defaults=stores.default_capacity(settings),
+        pause=time.sleep,
     )
     enqueue = EnqueueWork(runs=stores.run_store(settings), change=_change(), clock=SystemClock())
     return AdmitWork(enqueue=enqueue, schedule=schedule)
@@ -57,14 +62,19 @@ def cancel_run() -> CancelRun:
 @cache
 def watch_run() -> "WatchRun":
     """Look after a run."""
+    from crosswind.runs.usecases.pulling import ReturnLapsed
     from crosswind.runs.usecases.watching import WatchRun
 
     settings = _settings()
+    return_lapsed = ReturnLapsed(
+        pulls=stores.pull_store(settings), works=stores.work_store(settings), pause=jittered_pause
+    )
     return WatchRun(
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         queues=stores.queues(settings),
         change=_change(),
+        return_lapsed=return_lapsed,
         end_work=_end_work(),
         recover=recover_run(),
         clock=SystemClock(),

@@ -14,7 +14,17 @@ from pydantic import ValidationError
 from crosswind.cli.config import is_loopback
 from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.explaining import WhyView
+from crosswind.contracts.history import (
+    FlakyList,
+    PutQuarantineAnswer,
+    PutQuarantineRequest,
+    QuarantineList,
+    TestHistoryList,
+)
+from crosswind.contracts.plans import CreatePlanRequest, PlanAccepted, PlanView
 from crosswind.contracts.problems import PROBLEM_TYPE_BASE, Problem
+from crosswind.contracts.queueing import PutTeamQueueRequest, QueueView, TeamQueueView
 from crosswind.contracts.requests import (
     ArtifactPage,
     CasePage,
@@ -22,6 +32,8 @@ from crosswind.contracts.requests import (
     CreateSourceRequest,
     LogChunk,
     PutSuiteAnswer,
+    RerunAccepted,
+    RerunRequest,
     RunAccepted,
     RunPage,
     RunView,
@@ -30,6 +42,19 @@ from crosswind.contracts.requests import (
     SuitePage,
     ValidateAnswer,
     WhoAmI,
+)
+from crosswind.contracts.schedules import (
+    DeploymentAccepted,
+    PreviewAnswer,
+    PutScheduleAnswer,
+    PutTriggerAnswer,
+    RecordDeploymentRequest,
+    Schedule,
+    SchedulePage,
+    ScheduleView,
+    Trigger,
+    TriggerPage,
+    TriggerView,
 )
 
 TIME_LIMITS = httpx.Timeout(connect=5, read=35, write=35, pool=5)  # the API itself ends at 29 s
@@ -85,6 +110,15 @@ class ApiClient:
         answer = self._send("POST", "/api/v1/tests", content=request.to_wire(), headers=headers)
         return _read(answer, RunAccepted)
 
+    def create_plan(self, request: CreatePlanRequest, *, idempotency_key: str) -> PlanAccepted:
+        """Ask for a plan; the key makes the repetition of a lost answer safe."""
+        headers = {"Idempotency-Key": idempotency_key, "Content-Type": "application/json"}
+        answer = self._send("POST", "/api/v1/plans", content=request.to_wire(), headers=headers)
+        return _read(answer, PlanAccepted)
+
+    def get_plan(self, plan_id: str) -> PlanView:
+        return self._get(f"/api/v1/plans/{_segment(plan_id)}", PlanView)
+
     def get_run(self, run_id: str, *, detail: bool = False) -> RunView:
         query: Query = {"detail": "true"} if detail else {}
         return self._get(f"/api/v1/tests/{_segment(run_id)}", RunView, query)
@@ -94,6 +128,31 @@ class ApiClient:
 
     def cancel(self, run_id: str) -> RunView:
         return _read(self._send("DELETE", f"/api/v1/tests/{_segment(run_id)}"), RunView)
+
+    def rerun(self, run_id: str, request: RerunRequest) -> RerunAccepted:
+        """Run failed tests again; naming the round makes the repetition of a lost answer safe."""
+        headers = {"Content-Type": "application/json"}
+        path = f"/api/v1/tests/{_segment(run_id)}/reruns"
+        return _read(self._send("POST", path, content=request.to_wire(), headers=headers), RerunAccepted)
+
+    def why(self, run_id: str) -> WhyView:
+        return self._get(f"/api/v1/tests/{_segment(run_id)}/why", WhyView)
+
+    def pause_run(self, run_id: str) -> RunView:
+        return _read(self._send("POST", f"/api/v1/tests/{_segment(run_id)}/pause"), RunView)
+
+    def resume_run(self, run_id: str) -> RunView:
+        return _read(self._send("POST", f"/api/v1/tests/{_segment(run_id)}/resume"), RunView)
+
+    def queue(self, *, team: str | None) -> QueueView:
+        return self._get("/api/v1/queue", QueueView, {"team": team})
+
+    def put_team_queue(self, team: str, request: PutTeamQueueRequest) -> TeamQueueView:
+        """Only what was set is sent: what is left out stays as it is."""
+        headers = {"Content-Type": "application/json"}
+        content = request.model_dump_json(by_alias=True, exclude_unset=True)
+        path = f"/api/v1/teams/{_segment(team)}/queue"
+        return _read(self._send("PUT", path, content=content, headers=headers), TeamQueueView)
 
     def results(self, run_id: str, query: Query) -> CasePage:
         return self._get(f"/api/v1/tests/{_segment(run_id)}/results", CasePage, query)
@@ -158,6 +217,71 @@ class ApiClient:
 
     def delete_suite(self, name: str, *, team: str | None) -> None:
         self._send("DELETE", f"/api/v1/suites/{_segment(name)}", query={"team": team})
+
+    def flaky(self, query: Query) -> FlakyList:
+        return self._get("/api/v1/flaky", FlakyList, query)
+
+    def test_history(self, query: Query) -> TestHistoryList:
+        return self._get("/api/v1/history", TestHistoryList, query)
+
+    def list_quarantines(self, query: Query) -> QuarantineList:
+        return self._get("/api/v1/quarantines", QuarantineList, query)
+
+    def put_quarantine(self, request: PutQuarantineRequest) -> PutQuarantineAnswer:
+        headers = {"Content-Type": "application/json"}
+        answer = self._send("PUT", "/api/v1/quarantines", content=request.to_wire(), headers=headers)
+        return _read(answer, PutQuarantineAnswer)
+
+    def delete_quarantine(self, query: Query) -> None:
+        self._send("DELETE", "/api/v1/quarantines", query=query)
+
+    def list_schedules(self, query: Query) -> SchedulePage:
+        return self._get("/api/v1/schedules", SchedulePage, query)
+
+    def put_schedule(self, name: str, document: Schedule) -> PutScheduleAnswer:
+        return _read(self._write("PUT", f"/api/v1/schedules/{_segment(name)}", document), PutScheduleAnswer)
+
+    def get_schedule(self, name: str, *, team: str | None) -> ScheduleView:
+        return self._get(f"/api/v1/schedules/{_segment(name)}", ScheduleView, {"team": team})
+
+    def pause_schedule(self, name: str, *, team: str | None) -> ScheduleView:
+        answer = self._send("POST", f"/api/v1/schedules/{_segment(name)}/pause", query={"team": team})
+        return _read(answer, ScheduleView)
+
+    def resume_schedule(self, name: str, *, team: str | None) -> ScheduleView:
+        answer = self._send("POST", f"/api/v1/schedules/{_segment(name)}/resume", query={"team": team})
+        return _read(answer, ScheduleView)
+
+    def delete_schedule(self, name: str, *, team: str | None) -> None:
+        self._send("DELETE", f"/api/v1/schedules/{_segment(name)}", query={"team": team})
+
+    def preview_schedule(self, document: Schedule) -> PreviewAnswer:
+        return _read(self._write("POST", "/api/v1/schedule-previews", document), PreviewAnswer)
+
+    def list_triggers(self, query: Query) -> TriggerPage:
+        return self._get("/api/v1/triggers", TriggerPage, query)
+
+    def put_trigger(self, name: str, document: Trigger) -> PutTriggerAnswer:
+        return _read(self._write("PUT", f"/api/v1/triggers/{_segment(name)}", document), PutTriggerAnswer)
+
+    def get_trigger(self, name: str, *, team: str | None) -> TriggerView:
+        return self._get(f"/api/v1/triggers/{_segment(name)}", TriggerView, {"team": team})
+
+    def delete_trigger(self, name: str, *, team: str | None) -> None:
+        self._send("DELETE", f"/api/v1/triggers/{_segment(name)}", query={"team": team})
+
+    def record_deployment(
+        self, request: RecordDeploymentRequest, *, idempotency_key: str
+    ) -> DeploymentAccepted:
+        headers = {"Idempotency-Key": idempotency_key}
+        return _read(self._write("POST", "/api/v1/deployments", request, headers), DeploymentAccepted)
+
+    def _write(
+        self, method: str, path: str, body: WireModel, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        """Send a model as JSON."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        return self._send(method, path, content=body.to_wire(), headers=sent)
 
     def _get(self, path: str, model: type[Model], query: Query | None = None) -> Model:
         return _read(self._send("GET", path, query=query), model)

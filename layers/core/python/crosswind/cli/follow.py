@@ -131,7 +131,7 @@ def _follow(session: Session, run_id: str, observer: Observer) -> RunView:
             observer.show(run, _new_failures(session.client, run, seen))
             answered = clock()
         except (ConnectionFailedError, ApiError) as error:
-            if not _passes(error) or clock() - answered > OUTAGE_SECONDS:
+            if not passes(error) or clock() - answered > OUTAGE_SECONDS:
                 raise
             observer.tell(f"{error}; trying again")
         if run is not None and run.state is RunState.FINISHED:
@@ -140,7 +140,7 @@ def _follow(session: Session, run_id: str, observer: Observer) -> RunView:
         last = run
 
 
-def _passes(error: ConnectionFailedError | ApiError) -> bool:
+def passes(error: ConnectionFailedError | ApiError) -> bool:
     """Whether waiting may help: an endpoint that is away or struggling, not one that refuses."""
     if isinstance(error, ConnectionFailedError):
         return True

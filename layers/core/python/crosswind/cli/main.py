@@ -8,11 +8,15 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from crosswind import __version__
-from crosswind.cli import account, demo, local, runs, suites
+from crosswind.cli import account, demo, flaky, local, quarantine, queue, runs, schedules, suites, triggers
 from crosswind.cli.errors import ApiError, CliError, ExitStatus, describe_fault
+from crosswind.cli.planning import plan
+from crosswind.cli.rerunning import rerun
 from crosswind.cli.session import show
+from crosswind.cli.simulating import simulate
 from crosswind.cli.submitting import run
 from crosswind.cli.validating import validate
+from crosswind.cli.why import why
 from crosswind.contracts.problems import FieldProblem
 from crosswind.kernel.errors import CrosswindError, FieldError, InvalidInputError
 
@@ -63,8 +67,21 @@ app.command()(runs.logs)
 app.command()(runs.results)
 app.command()(runs.artifacts)
 app.command()(runs.cancel)
+app.command()(rerun)
+app.command()(why)
+app.command()(queue.pause)
+app.command()(queue.resume)
+app.add_typer(queue.app, name="queue")
 app.command()(validate)
+app.command()(plan)
+app.command()(simulate)
 app.add_typer(suites.app, name="suites")
+app.add_typer(schedules.app, name="schedule")
+app.add_typer(triggers.app, name="trigger")
+app.command()(triggers.deployed)
+app.command()(flaky.flaky)
+app.command()(flaky.history)
+app.add_typer(quarantine.app, name="quarantine")
 account.register(app)
 local.register(app)
 app.command("demo")(demo.demo)

@@ -74,12 +74,20 @@ def headline(run: RunView) -> Text:
 def counts(run: RunView) -> list[Text]:
     """The counts table of a run."""
     tests = run.tests
-    names = ("total", "passed", "failed", "error", "flaky", "skipped", "missing")
+    names = ["total", "passed", "failed", "error", "flaky", "skipped", "missing"]
+    if tests.muted:
+        names.append("muted")
     return columns(names, [[str(getattr(tests, name)) for name in names]])
 
 
 def progress(run: RunView) -> str:
     """One line on what is going on."""
+    if run.paused_at:
+        return f"{_progress(run)}, paused by {clean(run.paused_by or 'someone')}"
+    return _progress(run)
+
+
+def _progress(run: RunView) -> str:
     if run.state.value in ("accepted", "preparing", "judging") or not run.shards.total:
         return run.state.value
     done, failed = tests_so_far(run)
@@ -107,8 +115,13 @@ def first_line(text: str | None) -> str:
 def failure_line(case: CaseView) -> Text:
     """A failure in one line, as it comes."""
     return Text.assemble(
-        coloured(case.status.value), f"  {case_name(case)} ({case.work_id}): {first_line(case.message)}"
+        case_status(case), f"  {case_name(case)} ({case.work_id}): {first_line(case.message)}"
     )
+
+
+def case_status(case: CaseView) -> Text:
+    """The status of a case, and whether quarantine keeps it from counting."""
+    return Text.assemble(coloured(case.status.value), " (muted)" if case.muted else "")
 
 
 def case_name(case: CaseView) -> str:
@@ -120,9 +133,7 @@ def failures(cases: Sequence[CaseView]) -> list[Text]:
     """Failed cases with their messages."""
     lines = []
     for case in cases:
-        lines.append(
-            Text.assemble("  ", coloured(case.status.value), f"  {case_name(case)}  ({case.work_id})")
-        )
+        lines.append(Text.assemble("  ", case_status(case), f"  {case_name(case)}  ({case.work_id})"))
         lines += [Text(f"      {line}") for line in clean(case.message or "no message").splitlines()[:6]]
     return lines
 

@@ -281,10 +281,11 @@ def _print_run(session: Session, view: RunView) -> None:
 
 def _print_case(session: Session, case: CaseView, *, details: bool) -> None:
     tries = f", {case.attempts} attempts" if case.attempts > 1 else ""
+    muted = ", muted" if case.muted else ""
     session.say(
         Text.assemble(
             render.coloured(f"{case.status.value:8}"),
-            f"{render.case_name(case)}  ({case.test}, {case.work_id}, {case.duration_seconds:.2f} s{tries})",
+            f"{render.case_name(case)}  ({case.test}, {case.work_id}, {case.duration_seconds:.2f} s{tries}{muted})",
         )
     )
     if case.message:

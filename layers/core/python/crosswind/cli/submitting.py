@@ -11,6 +11,8 @@ from crosswind.cli import render
 from crosswind.cli.errors import CliError, ExitStatus, exit_status
 from crosswind.cli.follow import follow
 from crosswind.cli.parameters import declared_in_spec, declared_in_text, split_parameters, typed
+from crosswind.cli.requests import request_of
+from crosswind.cli.revision import revision_of
 from crosswind.cli.session import (
     EndpointOption,
     JsonOption,
@@ -92,15 +94,25 @@ def submit(
 ) -> RunAccepted:
     """Upload what the suite's directories hold, then submit it. The key makes a lost answer harmless."""
     text = load_suite(session, file, source_root=source_root) if file else None
-    declared = _declared(session, suite=suite, team=team, text=text) if parameters else {}
-    request = SubmitRunRequest(text=text, suite=suite, team=team, parameters=typed(parameters, declared))
+    declared = declared_parameters(session, suite=suite, team=team, text=text) if parameters else {}
+    fields = {
+        "text": text,
+        "suite": suite,
+        "team": team,
+        "parameters": typed(parameters, declared),
+        "revision": revision_of(file.absolute().parent, session.surroundings.environ) if file else None,
+    }
+    request = request_of(SubmitRunRequest, fields)
     accepted = session.client.submit(request, idempotency_key=idempotency_key or uuid.uuid4().hex)
     repeated = " (this key was used before: the same run)" if accepted.repeated else ""
     session.note(f"run {accepted.execution_id}{repeated}")
     return accepted
 
 
-def _declared(session: Session, *, suite: str | None, team: str | None, text: str | None) -> dict[str, str]:
+def declared_parameters(
+    session: Session, *, suite: str | None, team: str | None, text: str | None
+) -> dict[str, str]:
+    """The types of a suite's parameters, by name, from its text or from the stored suite."""
     if text is not None:
         return declared_in_text(text)
     return declared_in_spec(session.client.get_suite(suite or "", team=team).spec)

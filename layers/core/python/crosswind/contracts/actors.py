@@ -31,9 +31,17 @@ class Action(StrEnum):
     READ_RUNS = "runs:read"
     START_RUNS = "runs:start"
     CANCEL_RUNS = "runs:cancel"
+    PAUSE_RUNS = "runs:pause"
+    PAUSE_QUEUE = "queue:pause"
+    SET_QUOTAS = "queue:set"
     UPLOAD_SOURCES = "sources:upload"
     READ_SUITES = "suites:read"
     WRITE_SUITES = "suites:write"
+    READ_HISTORY = "history:read"  # quarantine too
+    WRITE_QUARANTINES = "quarantines:write"
+    READ_SCHEDULES = "schedules:read"
+    WRITE_SCHEDULES = "schedules:write"  # triggers too
+    RECORD_DEPLOYMENTS = "deployments:record"
 
 
 class Access(StrEnum):

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from crosswind.contracts.base import WireModel
 
-EVENT_SOURCE = "crosswind.runs"
+RUN_FINISHED = "runs.run.finished.v1"
 
 
 class RunFinished(WireModel):
@@ -22,13 +22,35 @@ class RunFinished(WireModel):
     started_at: str
     finished_at: str
     actor: str
+    round: int = Field(default=1, description="1, and one more for each rerun of the run's failed tests.")
+    muted: int = Field(default=0, description="Of the failed ones, those in quarantine: they do not gate.")
+    trigger: str | None = Field(default=None, description="The schedule or trigger that submitted it.")
+    chain: tuple[str, ...] = Field(
+        default=(), description="Suites whose runs led to this one by triggers, the oldest first."
+    )
+
+
+class DeploymentRecorded(WireModel):
+    """A version of a service was deployed into an environment."""
+
+    team: str
+    service: str
+    environment: str
+    version: str
+    commit: str | None = None
+    actor: str
 
 
 class DomainEvent(WireModel):
     """Envelope: one detail per type. `id` is stable, so that a repeated delivery can be recognised."""
 
     id: str
-    type: Literal["runs.run.finished.v1"] = "runs.run.finished.v1"
+    type: Literal["runs.run.finished.v1", "platform.deployment.recorded.v1"] = "runs.run.finished.v1"
     occurred_at: str
     team: str
-    detail: RunFinished = Field(description="Grows only by optional fields inside v1.")
+    detail: RunFinished | DeploymentRecorded = Field(description="Grows only by optional fields inside v1.")
+
+    @property
+    def source(self) -> str:
+        """The area that it comes from, as EventBridge's rules name it."""
+        return f"crosswind.{self.type.partition('.')[0]}"

@@ -20,6 +20,7 @@ _FORMS = {
     r"^(?:[0-9]{1,6}h)?(?:[0-9]{1,6}m)?(?:[0-9]{1,6}s)?$": "a duration such as `90s`, `30m` or `1h30m`",
     r"^sha256:[0-9a-f]{64}$": "`sha256:` and 64 hexadecimal digits",
     r"^\s*\$\{\{": "a formula such as `${{ split(parameters.browsers) }}`",
+    r"^[0-9a-f]{7,64}$": "7 to 64 hexadecimal digits in lower case",
     r"^[1-9][0-9]{0,5}(Mi|Gi)$": "an amount such as `512Mi` or `2Gi`",
 }
 _KINDS = {

@@ -1,7 +1,7 @@
 """Requests and answers of the HTTP API."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -42,6 +42,18 @@ class CaseStatus(StrEnum):
     PASSED = "passed"
 
 
+class Revision(WireModel):
+    """Which code is tested, as far as the caller knows. It tells a new failure from a known one, and chance from change."""
+
+    commit: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{7,64}$", description="Of a clean working copy."
+    )
+    branch: str | None = Field(default=None, min_length=1, max_length=255)
+    default_branch: str | None = Field(
+        default=None, min_length=1, max_length=255, description="main or master unless told."
+    )
+
+
 class SubmitRunRequest(WireModel):
     """POST /api/v1/tests: a suite, given whole or by name."""
 
@@ -54,6 +66,10 @@ class SubmitRunRequest(WireModel):
     suite: Name | None = Field(default=None, description="The name of a stored suite; needs `team`.")
     team: Team | None = None
     parameters: dict[str, Scalar] = Field(default={}, max_length=50)
+    priority: Priority | None = Field(default=None, description="Instead of the suite's own.")
+    revision: Revision | None = Field(
+        default=None, description="Which code is tested; what the suite's Git ref says unless told."
+    )
 
 
 class RunAccepted(WireModel):
@@ -63,6 +79,33 @@ class RunAccepted(WireModel):
     state: RunState
     repeated: bool = Field(
         default=False, description="The Idempotency-Key was seen before: this is that run."
+    )
+
+
+class RerunRequest(WireModel):
+    """POST /api/v1/tests/{id}/reruns: run the failed tests of a finished run again, in the same run."""
+
+    failed: Literal[True] = Field(default=True, description="Failed tests and those without a result.")
+    round: int | None = Field(
+        default=None,
+        ge=1,
+        description="The round that is to be followed by a rerun. With it the request may be repeated safely.",
+    )
+
+
+class RerunAccepted(WireModel):
+    """202: the run goes on in a further round; follow it at GET /api/v1/tests/{executionId}."""
+
+    execution_id: str
+    state: RunState
+    round: int
+    tests: int = Field(description="Tests that run again; those of whole shards are not counted.")
+    shards: int
+    whole_shards: int = Field(
+        default=0, description="Shards that run again as a whole: their framework cannot tell its tests."
+    )
+    repeated: bool = Field(
+        default=False, description="The rerun of this round was asked for before: this is it."
     )
 
 
@@ -83,6 +126,7 @@ class CaseCounts(WireModel):
     skipped: int = 0
     flaky: int = 0
     missing: int = 0
+    muted: int = Field(default=0, description="Of the failed ones, those in quarantine: they do not gate.")
 
 
 class ShardCounts(WireModel):
@@ -109,6 +153,16 @@ class ShardView(WireModel):
     reason: str | None = None
 
 
+class RoundView(WireModel):
+    """An earlier round of a run: what it came to before its failed tests were run again."""
+
+    round: int
+    verdict: VerdictView
+    tests: CaseCounts
+    started_at: str
+    finished_at: str
+
+
 class RunView(WireModel):
     """GET /api/v1/tests/{id}."""
 
@@ -125,12 +179,19 @@ class RunView(WireModel):
     parameters: dict[str, Scalar] = Field(default={})
     labels: dict[str, str] = Field(default={})
     cancel_requested: bool = False
+    paused_at: str | None = Field(
+        default=None, description="Since then nothing more of it is admitted; its timeout goes on."
+    )
+    paused_by: str | None = None
     tests: CaseCounts
     shards: ShardCounts
     work: tuple[ShardView, ...] | None = Field(
         default=None, description="With ?detail=true: the shards, at most 1000."
     )
     verdict: VerdictView | None = None
+    round: int = Field(default=1, description="1, and one more for each rerun of failed tests.")
+    rounds: tuple[RoundView, ...] = Field(default=(), description="What the rounds before came to.")
+    trigger: str | None = Field(default=None, description="The schedule or trigger that submitted it.")
 
 
 class RunSummary(WireModel):
@@ -167,6 +228,7 @@ class CaseView(WireModel):
     work_id: str
     message: str | None = None
     details: str | None = Field(default=None, description="Stack trace or output, cut at 16 KiB.")
+    muted: str | None = Field(default=None, description="Why its failure does not gate: its quarantine.")
 
 
 class CasePage(WireModel):

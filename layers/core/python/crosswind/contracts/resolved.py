@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.plans import CurvePoint, PlanGoal, PlannedJob, PlannedSkip
 from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority, StageCondition
 
@@ -70,6 +71,9 @@ class ResolvedSuite(WireModel):
     stages: tuple[ResolvedStage, ...] = ()
     gates: GatesSpec
     tests: tuple[ResolvedTest, ...]
+    goal: PlanGoal | None = Field(
+        default=None, description="Of a plan that is made without a run: what it aims at."
+    )
 
 
 class PlannedShard(WireModel):
@@ -94,8 +98,20 @@ class PlannedStage(WireModel):
     shards: tuple[PlannedShard, ...]
 
 
+class PlannedPull(WireModel):
+    """The tests of a job whose shards lease them from one list: each of them runs in one of `work_ids`."""
+
+    pull_id: str
+    test: str
+    variant: str
+    key: str = Field(description="The PullList in the artifacts bucket.")
+    test_ids: tuple[str, ...]
+    work_ids: tuple[str, ...]
+    estimate_seconds: float
+
+
 class Plan(WireModel):
-    """`plan.json`: stored once; recovery executions run over the same plan."""
+    """`plan.json`: stored once; recovery executions run over the same plan. Equal inputs give equal bytes."""
 
     run_id: str
     stages: tuple[PlannedStage, ...]
@@ -108,6 +124,43 @@ class Plan(WireModel):
     errors: tuple[str, ...] = Field(
         default=(), description="Collection errors that the verdict must tell of."
     )
+    round: int = Field(default=1, ge=1, description="1, and one more for each rerun of failed tests.")
+    supersedes: tuple[str, ...] = Field(
+        default=(),
+        description="Shards of earlier rounds whose faults and losses this round makes good: what they left open runs again.",
+    )
+    pulls: tuple[PlannedPull, ...] = Field(
+        default=(), description="Where the tests of shards without `test_ids` are, if they pull."
+    )
+    skipped: tuple[PlannedSkip, ...] = Field(
+        default=(), description="Discovered, and left out on purpose: shards, pulls and these are all tests."
+    )
+    jobs: tuple[PlannedJob, ...] = Field(default=(), description="How each job was split, and why so.")
+    expected: CurvePoint | None = Field(default=None, description="What this plan is expected to take.")
+    curve: tuple[CurvePoint, ...] = Field(
+        default=(), description="Of a plan without a run: what other numbers of shards would take."
+    )
+    chosen: CurvePoint | None = Field(default=None, description="Of the curve: what reaches the goal.")
+    goal_missed: str | None = Field(default=None, description="Why no number of shards reaches the goal.")
+    executor: str | None = None
+    inputs_digest: str | None = Field(
+        default=None, description="Of all that the plan was made from: suite, tests, durations, quarantine."
+    )
+
+
+class DurationSummary(WireModel):
+    """How long the tests took that ran, in seconds."""
+
+    test: str | None = Field(default=None, description="The test job; None: all of the run.")
+    p95: float
+    max: float
+
+
+class NotRunStage(WireModel):
+    """A stage that was not started. `tests` is None where a framework cannot tell how many there are."""
+
+    name: str
+    tests: int | None = None
 
 
 class ResultsIndex(WireModel):
@@ -118,4 +171,17 @@ class ResultsIndex(WireModel):
     ranges: dict[CaseStatus, tuple[int, int]] = Field(description="Half-open row ranges by status.")
     faults: tuple[str, ...] = Field(
         default=(), description="Unreadable, missing or doubled records, as sentences."
+    )
+    muted: int = Field(default=0, description="Of the failed cases, those in quarantine.")
+    not_run: tuple[NotRunStage, ...] = Field(
+        default=(), description="Stages that were not started because of what happened before them."
+    )
+    left_out: tuple[str, ...] = Field(
+        default=(), description="Stages that their own conditions left out, as sentences."
+    )
+    open_pulls: tuple[str, ...] = Field(
+        default=(), description="Work lists with tests that nobody has a record of."
+    )
+    durations: tuple[DurationSummary, ...] = Field(
+        default=(), description="Over the whole run and for each test job: what budgets are judged by."
     )

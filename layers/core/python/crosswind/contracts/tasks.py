@@ -34,6 +34,7 @@ class PlanOutcome(StrEnum):
 
     PROCEED = "proceed"  # run the stage in `next`
     STOP = "stop"  # nothing (more) to run: fold and judge
+    PLANNED = "planned"  # only a plan was wanted: publish
 
 
 class PlanRunAnswer(WireModel):

@@ -182,6 +182,11 @@ class PullList(WireModel):
 
     pull_id: str
     runners: int = Field(ge=1, description="Shards that the plan has for this list.")
+    stripes: int = Field(
+        default=1,
+        ge=1,
+        description="The list is given out at so many heads: head s has the units s, s + stripes, and so on.",
+    )
     units: tuple[PullUnit, ...]
 
 
@@ -203,6 +208,9 @@ class ShardOrder(WireModel):
     )
     pull: PullRef | None = Field(default=None, description="Lease batches from this list instead.")
     fail_fast: FailFast | None = Field(default=None, description="What a failed test of this shard ends.")
+    muted: tuple[str, ...] | None = Field(
+        default=None, description="With `failFast`: tests in quarantine, whose failures end nothing."
+    )
     shard_index: int = Field(ge=0)
     shard_count: int = Field(ge=1)
     test_retries: int = Field(ge=0)
@@ -264,4 +272,27 @@ class ShardResult(WireModel):
         default=(),
         description="Report files of any attempt that were not uploaded, each with the reason: evidence is missing.",
     )
+    batches: tuple[str, ...] = Field(
+        default=(),
+        description="Batches that this attempt ran and committed, as `stripe-number`; each has a result of its own.",
+    )
     log_bytes: int = 0
+
+
+class InlineReport(WireModel):
+    """A report that is small enough to lie in the result: most of a batch's are, and an object of its own costs as much."""
+
+    path: str
+    text: str
+
+
+class BatchResult(WireModel):
+    """`result.json` of one leased batch, below the prefix of the attempt that ran it: what its tests left."""
+
+    tests: tuple[str, ...] = Field(description="Planned ids of all that the batch was to run.")
+    inline: tuple[InlineReport, ...] = Field(default=(), description="The small reports.")
+    reports: tuple[FileRef, ...] = Field(
+        description="The others. There are several where a test process died in it and another went on."
+    )
+    dropped: tuple[str, ...] = ()
+    lost_reports: tuple[str, ...] = Field(default=(), description="As in ShardResult.")

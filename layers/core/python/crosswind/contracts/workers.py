@@ -19,6 +19,30 @@ class SweepAnswer(WireModel):
     sent: int
 
 
+class FinishedRun(WireModel):
+    """The detail of a RunFinished, as far as it matters to who keeps the tests' history."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    run_id: str
+
+
+class FinishedEvent(WireModel):
+    """A DomainEvent of a finished run, as far as it matters. A newer edition may have put more in."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    detail: FinishedRun
+
+
+class RunFinishedDelivery(WireModel):
+    """Message of record_history: the event as EventBridge puts it into a queue."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    detail: FinishedEvent
+
+
 class ExecutionChange(WireModel):
     """The detail of a "Step Functions Execution Status Change", as far as it matters."""
 

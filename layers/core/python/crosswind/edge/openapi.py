@@ -157,7 +157,7 @@ def _reference(model: type[WireModel]) -> dict[str, str]:
 
 
 def _mark_not_built(definitions: dict[str, Any]) -> None:
-    for model, field in (("TestSpec", "services"), ("SuiteSpec", "notify"), ("ResourcesSpec", "cpu")):
+    for model, field in (("TestSpec", "services"), ("SuiteSpec", "notify")):
         definitions[model]["properties"][field] |= {
             "description": f"Refused for now: {NOT_BUILT[field]}.",
             "deprecated": True,

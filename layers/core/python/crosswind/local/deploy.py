@@ -11,7 +11,7 @@ from crosswind.local import emulator, fingerprints, processes
 from crosswind.local.home import ACCOUNT, REGION, STACK_PREFIX, STAGE, Home, LocalError, LocalState
 from crosswind.local.tools import CDK, MINISTACK, Tools
 
-STACKS = ("platform", "runs", "edge")
+STACKS = ("platform", "runs", "schedules", "edge")
 _DEPLOYED_FROM = ("cdk", "functions", "layers", "statemachines", "cdk.json", "uv.lock")
 _NOT_DEPLOYED = ("layers/core/python/crosswind/cli/", "layers/core/python/crosswind/local/")
 _BOOTSTRAP_STACK = "CDKToolkit"

@@ -17,6 +17,7 @@ import copy
 import hashlib
 import json
 import os
+import random
 import shutil
 import signal
 import sys
@@ -267,6 +268,36 @@ def with_snapshots(server: ASGIApp, snapshots: Snapshots) -> ASGIApp:
     return application
 
 
+def with_throttling(server: ASGIApp, *, share: Callable[[], float], chance: Callable[[], float]) -> ASGIApp:
+    """The server, refusing a share of the DynamoDB calls as a table does that is asked too much.
+
+    A test writes the share into a file while the cloud runs (`faults/throttling` in the emulator's folder); without the
+    file nothing is refused.
+    """
+    body = b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"refused"}'
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        target = dict(scope.get("headers") or ()).get(b"x-amz-target", b"")
+        if not target.startswith(b"DynamoDB_") or chance() >= share():
+            await server(scope, receive, send)
+            return
+        while (await receive()).get("more_body"):
+            pass
+        headers = [(b"content-type", b"application/x-amz-json-1.0"), (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": 400, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return application
+
+
+def share_in(path: Path) -> float:
+    """The number that a file holds; 0 without one."""
+    try:
+        return float(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return 0.0
+
+
 def check_batches_as_aws_does(actions: Any) -> None:
     """Check a batch of SQS calls by the permission of the single call, for AWS knows no action of the batch's name."""
     extract = actions.extract_iam_action
@@ -277,6 +308,31 @@ def check_batches_as_aws_does(actions: Any) -> None:
         return single.get(action, action) if action else None
 
     actions.extract_iam_action = extract_iam_action
+
+
+def check_alarms_in_their_group(actions: Any) -> None:
+    """Check a call on a schedule of EventBridge Scheduler against its group, where MiniStack takes all for the default one."""
+    extract = actions.extract_resource_arn
+
+    def extract_resource_arn(
+        service: str, method: str, path: str, headers: Any, body: bytes, query: Any, *place: Any
+    ) -> str:
+        arn: str = extract(service, method, path, headers, body, query, *place)
+        if service != "scheduler" or ":schedule/default/" not in arn:
+            return arn
+        given = query.get("groupName") or _json_field(body, "GroupName") or "default"
+        group = given[0] if isinstance(given, list) else given
+        return arn.replace(":schedule/default/", f":schedule/{group}/")
+
+    actions.extract_resource_arn = extract_resource_arn
+
+
+def _json_field(body: bytes, name: str) -> Any:
+    try:
+        found = json.loads(body or b"{}")
+    except ValueError:
+        return None
+    return found.get(name) if isinstance(found, dict) else None
 
 
 def wait_for_environments(service: Any, *, limit: int) -> None:
@@ -326,10 +382,15 @@ def main() -> None:
 
     codec = build_codec(folder, persistence)
     check_batches_as_aws_does(iam_actions)
+    check_alarms_in_their_group(iam_actions)
     wait_for_environments(lambda_svc, limit=ENVIRONMENTS_PER_FUNCTION)
     application.load_state = codec.load_state
     application.save_all = lambda services: write_snapshot(folder, services, codec)
-    application.app = with_snapshots(application.app, Snapshots(folder, application, codec))
+    faults = state.parent / "faults"
+    server = with_throttling(
+        application.app, share=lambda: share_in(faults / "throttling"), chance=random.random
+    )
+    application.app = with_snapshots(server, Snapshots(folder, application, codec))
     application.main()
 
 

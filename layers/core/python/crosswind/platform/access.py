@@ -8,8 +8,16 @@ _NEEDED = {
     Action.READ_SUITES: Role.VIEWER,
     Action.START_RUNS: Role.RUNNER,
     Action.CANCEL_RUNS: Role.RUNNER,
+    Action.PAUSE_RUNS: Role.RUNNER,
+    Action.PAUSE_QUEUE: Role.EDITOR,
+    Action.SET_QUOTAS: Role.ADMIN,
     Action.UPLOAD_SOURCES: Role.RUNNER,
     Action.WRITE_SUITES: Role.EDITOR,
+    Action.READ_HISTORY: Role.VIEWER,
+    Action.WRITE_QUARANTINES: Role.EDITOR,
+    Action.READ_SCHEDULES: Role.VIEWER,
+    Action.WRITE_SCHEDULES: Role.EDITOR,
+    Action.RECORD_DEPLOYMENTS: Role.RUNNER,
 }
 
 

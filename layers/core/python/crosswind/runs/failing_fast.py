@@ -5,10 +5,12 @@ later ends on arrival, and so that of many failing shards only the first one loo
 """
 
 from dataclasses import replace
+from datetime import datetime
 
-from crosswind.contracts.work import FailFast, WorkOutcome
+from crosswind.contracts.work import FailFast, WorkKind, WorkOutcome
+from crosswind.runs import protocol
 from crosswind.runs.model import Run, Work
-from crosswind.runs.protocol import Closed
+from crosswind.runs.protocol import Closed, Transition
 
 REASON = "fail_fast"
 """How the reason of work begins that fail-fast has ended: it is no failure of infrastructure."""
@@ -27,13 +29,26 @@ def started_by(run: Run, mode: FailFast, work: Work) -> Run:
     return replace(run, failed_fast={**run.failed_fast, ended: work.key.work_id})
 
 
-def closed(run: Run, *, stage: int, test: str) -> Closed | None:
-    """Why work of this job takes no part any more; None where nothing has ended it."""
+def closed(run: Run, *, stage: int, test: str, work_id: str) -> Closed | None:
+    """Why work of this job takes no part any more; None where nothing has ended it.
+
+    The shard that began it ends by itself: it may have failed while it runs, and its own evidence is still to come.
+    """
     for ended in (scope(FailFast.STAGE, stage=stage, test=test), scope(FailFast.JOB, stage=stage, test=test)):
         by = run.failed_fast.get(ended)
+        if by == work_id:
+            return None
         if by is not None:
             return Closed(WorkOutcome.CANCELLED, f"{REASON}: tests of {by} failed, and the suite stops then")
     return None
+
+
+def end(run: Run, work: Work, *, now: datetime) -> Transition | None:
+    """End work that fail-fast stops; None where it does not, or where the work is done."""
+    if work.commit is not None or work.kind is not WorkKind.SHARD:
+        return None
+    ended = closed(run, stage=work.stage, test=work.test, work_id=work.key.work_id)
+    return protocol.close(work, ended, now=now) if ended else None
 
 
 def is_ended(reason: str | None) -> bool:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from crosswind.contracts.requests import CaseStatus, VerdictKind
 from crosswind.contracts.suites import BudgetMetric, GatesSpec, duration_seconds
-from crosswind.runs.folding import StageNotRun
 from crosswind.runs.model import RunFailure, Verdict
+from crosswind.runs.rounds import StageNotRun
 
 _NAMED = 3
 

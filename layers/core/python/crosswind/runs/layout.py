@@ -1,6 +1,7 @@
 """Where a run's objects lie. One place for every key of the artifacts and the sources bucket."""
 
 from crosswind.runs.model import Work
+from crosswind.runs.pulling.model import Batch
 
 
 def run_prefix(run_id: str) -> str:
@@ -28,6 +29,26 @@ def plan_key(run_id: str) -> str:
     return f"{run_prefix(run_id)}plan.json"
 
 
+def round_prefix(run_id: str, name: str) -> str:
+    """Plan, orders and tickets of a rerun. The name is new for each request, so that two at once share no object."""
+    return f"{run_prefix(run_id)}rounds/{name}/"
+
+
+def round_plan_key(prefix: str) -> str:
+    """The Plan of a rerun."""
+    return f"{prefix}plan.json"
+
+
+def round_orders_key(prefix: str, stage: int) -> str:
+    """ShardOrders of a stage of a rerun."""
+    return f"{prefix}stages/{stage:02d}/orders.jsonl"
+
+
+def round_tickets_key(prefix: str, stage: int) -> str:
+    """Tickets of a stage of a rerun. Ends as those of the first round do: the state machine may read such keys."""
+    return f"{prefix}stages/{stage:02d}/tickets.jsonl"
+
+
 def stage_orders_key(run_id: str, stage: int) -> str:
     """ShardOrders of a stage, one JSON line each; tickets point at byte ranges."""
     return f"{run_prefix(run_id)}stages/{stage:02d}/orders.jsonl"
@@ -38,9 +59,19 @@ def stage_tickets_key(run_id: str, stage: int) -> str:
     return f"{run_prefix(run_id)}stages/{stage:02d}/tickets.jsonl"
 
 
+def pull_list_key(run_id: str, pull_id: str) -> str:
+    """The PullList of a test job: what its shards lease batches from."""
+    return f"{run_prefix(run_id)}pull/{pull_id}.json"
+
+
 def attempt_prefix(work: Work) -> str:
     """Where the present holder uploads. Attempt and epoch keep a zombie's files apart from the winner's."""
     return f"{run_prefix(work.key.run_id)}work/{work.key.work_id}/{work.attempt:02d}-{work.epoch:03d}/"
+
+
+def batch_prefix(batch: Batch) -> str:
+    """Where the holder of a batch uploads what its tests report. Apart for each attempt of the shard, as its prefix is."""
+    return f"{batch.prefix}batches/{batch.stripe:03d}-{batch.number:06d}/"
 
 
 def discovery_key(prefix: str) -> str:
@@ -96,6 +127,21 @@ def shard_work_id(index: int) -> str:
 def report_key(prefix: str, run: int, path: str) -> str:
     """A report file of the n-th run of the command within an attempt (1-based; more than one after test retries)."""
     return f"{prefix}reports/{run:02d}/{path}"
+
+
+def batch_result_key(batch: Batch) -> str:
+    """The BatchResult of a batch."""
+    return f"{batch_prefix(batch)}result.json"
+
+
+def batch_report_key(batch: Batch, name: str) -> str:
+    """A report file of a batch."""
+    return f"{batch_prefix(batch)}reports/{name}"
+
+
+def given_up_prefix(work: Work) -> str:
+    """Where results of a shard lie that was given up, and had committed batches before."""
+    return f"{run_prefix(work.key.run_id)}work/{work.key.work_id}/given-up/"
 
 
 def artifact_key(prefix: str, path: str) -> str:

@@ -63,7 +63,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class InfrastructureFailure:
-    """Why an attempt was lost. `reason` is one of lease_lost, runner_error, oom_runner, queue_timeout, …"""
+    """Why an attempt was lost. `reason` is an InfrastructureReason, or a code that a newer edition knows."""
 
     attempt: int
     reason: str
@@ -139,6 +139,28 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkTally:
+    """What of a piece of work is counted for those who watch."""
+
+    kind: WorkKind
+    state: WorkState
+    leased: bool = False
+    progress: Progress = Progress()
+    summary: ShardSummary | None = None
+
+
+def tally_of(work: Work) -> WorkTally:
+    """What is counted of a whole piece of work."""
+    return WorkTally(
+        kind=work.kind,
+        state=work.state,
+        leased=work.lease is not None,
+        progress=work.progress,
+        summary=work.summary,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PlanSummary:
     """What a run's record keeps of its plan; the plan itself is in S3."""
 
@@ -164,6 +186,17 @@ class RunFailure:
     kind: str  # infrastructure | setup | timeout
     detail: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundRecord:
+    """What an earlier round of a run came to, before its failed tests were run again."""
+
+    round: int
+    verdict: Verdict
+    case_counts: dict[str, int]  # by CaseStatus, as they were folded then
+    started_at: datetime
+    finished_at: datetime
 
 
 class RunPurpose(StrEnum):
@@ -206,12 +239,21 @@ class Run:
     case_counts: dict[str, int] = field(default_factory=dict)  # by CaseStatus, after folding
     purpose: RunPurpose = RunPurpose.RUN
     round: int = 1  # grows with every rerun of failed tests
-    failed_fast: dict[str, str] = field(default_factory=dict)  # runs.failing_fast: what was ended, and by which shard
+    rounds: tuple[RoundRecord, ...] = ()  # the rounds before the present one
+    round_plans: tuple[str, ...] = ()  # keys of the plans of the second round and of those after it
+    reopened_at: datetime | None = None  # when the present round began; None in the first
+    rerun_by: str | None = None  # who asked for the present round
+    muted: int = 0  # of the failed cases, those in quarantine: reported, and no reason to fail
+    failed_fast: dict[str, str] = field(
+        default_factory=dict
+    )  # runs.failing_fast: what was ended, and by which shard
     paused_at: datetime | None = None
     paused_by: str | None = None
     commit: str | None = None  # of the source, where it is Git and known
     branch: str | None = None
+    default_branch: str | None = None  # what its repository calls it
     trigger: str | None = None  # the schedule or trigger that submitted it
+    chain: tuple[str, ...] = ()  # suites whose runs led to this one by triggers, the oldest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,3 +271,4 @@ class Case:
     attempts: int = 1
     message: str | None = None
     details: str | None = None
+    muted: str | None = None  # why its failure does not gate: the quarantine, as a sentence

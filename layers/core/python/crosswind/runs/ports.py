@@ -12,11 +12,10 @@ from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.requests import RunState, VerdictKind
-from crosswind.contracts.suites import Priority
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import DispatchMessage, WorkAnswer
-from crosswind.runs.admission.model import QueueEntry
-from crosswind.runs.model import Case, Run, Work, WorkKey
+from crosswind.runs.admission.model import Account
+from crosswind.runs.model import Case, Run, Work, WorkKey, WorkTally
 
 T = TypeVar("T")
 
@@ -92,6 +91,10 @@ class RunStore(Protocol):
         """The outbox, oldest first."""
         ...
 
+    def unsent_event(self, event_id: str) -> DomainEvent | None:
+        """One event of the outbox, read consistently; None when it was sent, or never put there."""
+        ...
+
     def mark_sent(self, event_id: str) -> None:
         """Take an event out of the outbox. Idempotent."""
         ...
@@ -159,19 +162,26 @@ class WorkStore(Protocol):
     def save(self, before: Work | None, after: Work) -> Work:
         """Write `after` if the stored item is still `before` (by version; None: does not exist).
 
-        The queue projection follows in the same transaction: a waiting item has an entry in its priority's waiting
-        list, an admitted or leased one in the active list, a done one in neither. Where the projection does not change (claim,
-        heartbeat, ingestion) this is one plain conditional write. Returns `after` with its new version (before + 1).
-        Raises WriteConflictError.
+        The queue projection follows in the same transaction: a waiting item has an entry in its run's lane, an
+        admitted or leased one in the active list, a done one in neither. Where the projection does not change (claim,
+        heartbeat, ingestion) this is one plain conditional write. An item that begins to wait marks its lane afterwards,
+        as `line_up` does. Returns `after` with its new version (before + 1). Raises WriteConflictError.
         """
         ...
 
-    def admit_all(self, pairs: Sequence[tuple[Work, Work]], *, fence: int) -> tuple[Work, ...]:
-        """Save many waiting → admitted changes, only while the scheduler's fence is still `fence`.
+    def line_up(self, work: Work) -> None:
+        """Mark the lane of a run that has waiting work, so that the scheduler reads it. Safe to repeat."""
+        ...
 
-        Returns those that were written: the caller performs what follows from them. One that lost to another writer is
-        left out, and so are those that a fault kept from being written after others were. Where none was written,
-        raises that fault: WriteConflictError when the fence has moved, for this scheduler is no longer the one.
+    def admit_all(
+        self, pairs: Sequence[tuple[Work, Work]], *, fence: int, account: Account | None = None
+    ) -> tuple[Work, ...]:
+        """Save the scheduler's changes (admissions, preemptions), only while its fence is still `fence`.
+
+        `account` is stored with each of them. Returns those that were written: the caller performs what follows from
+        them. One that lost to another writer or cannot be written is left out, and so are those that a fault kept from
+        being written after others were. Where none was written, raises that fault: WriteConflictError when the fence
+        has moved, for this scheduler is no longer the one.
         """
         ...
 
@@ -179,52 +189,8 @@ class WorkStore(Protocol):
         """All work of a run, by work id, read consistently and in pages."""
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class SchedulerTerm:
-    """A term as the one scheduler. `wanted` was the wake-up counter when it was read."""
-
-    fence: int
-    wanted: int
-
-
-class QueueStore(Protocol):
-    """The lists that the scheduler reads, its lease, and the capacity."""
-
-    def heads(self, priority: Priority, *, limit: int) -> tuple[QueueEntry, ...]:
-        """The oldest waiting entries of a priority, read consistently."""
-        ...
-
-    def active(self) -> tuple[QueueEntry, ...]:
-        """Everything that holds a slot, read consistently."""
-        ...
-
-    def waiting_count(self, *, at_most: int) -> int:
-        """How many entries wait, counted no further than `at_most`."""
-        ...
-
-    def slots(self) -> int | None:
-        """The capacity that the executor registered; None when none did."""
-        ...
-
-    def register_slots(self, slots: int) -> None:
-        """Called by an executor when it starts."""
-        ...
-
-    def want(self) -> int:
-        """Count a wake-up before trying to lead, so that a leader that is about to stop sees it. Returns the count."""
-        ...
-
-    def lead(self, owner: str, *, now: datetime, duration: timedelta) -> SchedulerTerm | None:
-        """Become the one scheduler, with a new fence; None while another's term lasts."""
-        ...
-
-    def resign(self, term: SchedulerTerm) -> bool:
-        """End the term, unless a wake-up came since `term.wanted` was read: then False, and the caller looks again."""
-        ...
-
-    def wanted(self) -> int:
-        """The wake-up counter now."""
+    def tallies(self, run_id: str) -> Iterator[WorkTally]:
+        """What counts are made of, of all work of a run: a tenth of `of_run`'s bytes, and perhaps a second old."""
         ...
 
 
@@ -291,8 +257,8 @@ class ObjectStore(Protocol):
 class Queues(Protocol):
     """Messages between the workers."""
 
-    def wake_scheduler(self) -> None:
-        """Ask for an admission round."""
+    def wake_scheduler(self, *, after: timedelta = timedelta()) -> None:
+        """Ask for an admission round, at once or after at most 15 minutes."""
         ...
 
     def dispatch(self, messages: Sequence[DispatchMessage]) -> None:

@@ -10,12 +10,12 @@ a work item is committed once and its commit never changes; its epoch only grows
 that it claimed; whoever waits with the newest token is answered.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from crosswind.contracts.work import DispatchMessage, Ticket, WorkAnswer, WorkOutcome
 from crosswind.kernel.errors import LeaseLostError
+from crosswind.runs.infrastructure import InfrastructureReason, backoff
 from crosswind.runs.model import (
     LEASE_DURATION,
     REANSWER_AFTER,
@@ -31,7 +31,6 @@ from crosswind.runs.model import (
 )
 
 _LONGEST_REASON = 1000
-_LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +113,41 @@ def refuse(
 # --- the scheduler's side -----------------------------------------------------------------------------------------
 
 
-def admit(work: Work, *, now: datetime) -> Transition | None:
-    """Give waiting work a slot. Stored under the scheduler's fence only."""
+def admit(
+    work: Work, *, now: datetime, decision: str | None = None, borrowed: bool = False
+) -> Transition | None:
+    """Give waiting work a slot. Stored under the scheduler's fence only.
+
+    `decision` says why now; `borrowed`, that the slot is beyond its team's quota.
+    """
     if work.state is not WorkState.WAITING:
         return None
-    admitted = replace(work, state=WorkState.ADMITTED, admitted_at=now, not_before=None)
+    admitted = replace(
+        work,
+        state=WorkState.ADMITTED,
+        admitted_at=now,
+        not_before=None,
+        decision=decision[:_LONGEST_REASON] if decision else None,
+        borrowed=borrowed,
+    )
     return Transition(admitted, (_dispatch(admitted),))
+
+
+def preempt(work: Work, *, now: datetime, decision: str | None = None) -> Transition | None:
+    """Take a borrowed slot back: the same attempt waits again, and whoever holds it loses its lease by the new epoch.
+
+    Stored under the scheduler's fence only, by the scheduler, which looks at the queue again anyway. None: it holds no
+    slot, or not a borrowed one, any more.
+    """
+    if work.state not in {WorkState.ADMITTED, WorkState.LEASED} or not work.borrowed:
+        return None
+    waiting = replace(
+        _waiting_again(work, not_before=now),
+        epoch=work.epoch + 1,
+        preemptions=work.preemptions + 1,
+        decision=decision[:_LONGEST_REASON] if decision else None,
+    )
+    return Transition(waiting)
 
 
 def redispatch(work: Work, *, now: datetime) -> Transition | None:
@@ -167,7 +195,9 @@ def commit(
     """
     done = work.commit
     if done is not None and (done.epoch, done.outcome, done.prefix) == (epoch, outcome, prefix):
-        return Transition(work, _answer(work))
+        return Transition(
+            work, (*_answer(work), WakeScheduler())
+        )  # either may have been lost with the first try
     _lease_of(work, epoch)
     return _close(work, outcome, reason, now=now, prefix=prefix)
 
@@ -175,8 +205,7 @@ def commit(
 def hand_back(work: Work, *, epoch: int, now: datetime) -> Transition:
     """A runner that must stop returns the work unharmed: the same attempt waits again. Raises LeaseLostError."""
     _lease_of(work, epoch)
-    waiting = replace(work, state=WorkState.WAITING, lease=None, admitted_at=None, not_before=now)
-    return Transition(waiting, (WakeScheduler(),))
+    return Transition(_waiting_again(work, not_before=now), (WakeScheduler(),))
 
 
 def fail_attempt(work: Work, *, epoch: int, reason: str, detail: str, now: datetime) -> Transition:
@@ -203,7 +232,7 @@ def lapse(work: Work, *, now: datetime) -> Transition | None:
     if work.state is not WorkState.LEASED or work.lease is None or now < work.lease.expires_at:
         return None
     detail = f"runner {work.lease.runner_id} sent no heartbeat until {work.lease.expires_at:%H:%M:%S} UTC"
-    return _lose_attempt(work, reason="lease_lost", detail=detail, now=now)
+    return _lose_attempt(work, reason=InfrastructureReason.LEASE_LOST, detail=detail, now=now)
 
 
 def cancel(work: Work, *, reason: str, now: datetime) -> Transition | None:
@@ -226,7 +255,11 @@ def queue_timeout(work: Work, *, now: datetime) -> Transition | None:
     limit = timedelta(seconds=work.queue_seconds)
     if work.state is not WorkState.WAITING or now < waiting_since(work) + limit:
         return None
-    return give_up(work, reason=f"queue_timeout: waited {work.queue_seconds} s for a free slot", now=now)
+    return give_up(
+        work,
+        reason=f"{InfrastructureReason.QUEUE_TIMEOUT}: waited {work.queue_seconds} s for a free slot",
+        now=now,
+    )
 
 
 def answer_again(work: Work, *, now: datetime) -> Transition | None:
@@ -266,23 +299,6 @@ def answer_of(work: Work) -> WorkAnswer:
 def waiting_since(work: Work) -> datetime:
     """When the present wait began: at the first enqueueing, or when the work came back."""
     return work.not_before or work.enqueued_at
-
-
-def last_moved(works: Sequence[Work]) -> datetime | None:
-    """The latest moment that any of the items tells of; None without items."""
-    moments = [moment for work in works for moment in _moments(work)]
-    return max(moments, default=None)
-
-
-def _moments(work: Work) -> list[datetime]:
-    known = [
-        work.token_at,
-        work.admitted_at,
-        work.lease.expires_at - LEASE_DURATION if work.lease else None,
-        work.failures[-1].at if work.failures else None,
-        work.commit.at if work.commit else None,
-    ]
-    return [work.enqueued_at, *(moment for moment in known if moment is not None)]
 
 
 # --- parts --------------------------------------------------------------------------------------------------------
@@ -335,21 +351,21 @@ def _lose_attempt(work: Work, *, reason: str, detail: str, now: datetime) -> Tra
     if earlier >= work.infrastructure_retries:
         last = f"{reason}: {detail}; this was the last of {earlier + 1} attempts"
         return _close(lost, WorkOutcome.ERROR, last, now=now)
-    waiting = replace(
-        lost,
-        state=WorkState.WAITING,
-        attempt=work.attempt + 1,
-        lease=None,
-        admitted_at=None,
-        not_before=now + _backoff(earlier),
-    )
+    pause = backoff(reason, work.key, attempt=work.attempt, earlier=earlier)
+    waiting = replace(_waiting_again(lost, not_before=now + pause), attempt=work.attempt + 1)
     return Transition(waiting, (WakeScheduler(),))
 
 
-def _backoff(earlier_failures: int) -> timedelta:
-    if earlier_failures == 0:
-        return timedelta()
-    return min(timedelta(seconds=2**earlier_failures), _LONGEST_BACKOFF)
+def _waiting_again(work: Work, *, not_before: datetime) -> Work:
+    """The work without its slot."""
+    return replace(
+        work,
+        state=WorkState.WAITING,
+        lease=None,
+        admitted_at=None,
+        borrowed=False,
+        not_before=not_before,
+    )
 
 
 def _close(

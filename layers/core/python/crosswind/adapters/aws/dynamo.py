@@ -106,10 +106,10 @@ class Dynamo:
         }
         return self._insist(lambda: self._client.update_item(**call)).get("Attributes", {})
 
-    def delete(self, table: str, key: Key) -> Item | None:
-        """Delete an item and return it, if there was one."""
+    def delete(self, table: str, key: Key, **condition: Any) -> Item | None:
+        """Delete an item and return it, if there was one. Raises ConditionFailedError."""
         return self._insist(
-            lambda: self._client.delete_item(TableName=table, Key=key, ReturnValues="ALL_OLD")
+            lambda: self._client.delete_item(TableName=table, Key=key, ReturnValues="ALL_OLD", **condition)
         ).get("Attributes")
 
     def transact(self, actions: Sequence[Any]) -> None:

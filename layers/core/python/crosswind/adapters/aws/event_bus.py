@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from crosswind.adapters.aws.errors import aws_errors
-from crosswind.contracts.events import EVENT_SOURCE, DomainEvent
+from crosswind.contracts.events import DomainEvent
 from crosswind.kernel.clock import from_iso
 from crosswind.kernel.errors import DependencyError
 
@@ -48,7 +48,7 @@ class EventBridgeBus:
     def _entry(self, event: DomainEvent) -> dict[str, Any]:
         return {
             "EventBusName": self.name,
-            "Source": EVENT_SOURCE,
+            "Source": event.source,
             "DetailType": event.type,
             "Time": from_iso(event.occurred_at),
             "Detail": event.to_wire(),

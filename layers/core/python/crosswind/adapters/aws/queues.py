@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -35,10 +36,12 @@ class SqsQueues:
     watch_url: str
     pause: Callable[[float], None] = field(default=time.sleep, repr=False)
 
-    def wake_scheduler(self) -> None:
+    def wake_scheduler(self, *, after: timedelta = timedelta()) -> None:
         with aws_errors("sqs"):
             self.client.send_message(
-                QueueUrl=self.admission_url, MessageBody=AdmissionMessage(wake=True).to_wire()
+                QueueUrl=self.admission_url,
+                MessageBody=AdmissionMessage(wake=True).to_wire(),
+                DelaySeconds=_delay_seconds(after),
             )
 
     def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
@@ -46,12 +49,11 @@ class SqsQueues:
             self._send([message.to_wire() for message in messages[start : start + _BATCH]])
 
     def watch(self, run_id: str, *, delay: timedelta) -> None:
-        seconds = int(min(delay, _LONGEST_DELAY).total_seconds())
         with aws_errors("sqs"):
             self.client.send_message(
                 QueueUrl=self.watch_url,
                 MessageBody=WatchMessage(run_id=run_id).to_wire(),
-                DelaySeconds=seconds,
+                DelaySeconds=_delay_seconds(delay),
             )
 
     def _send(self, bodies: Sequence[str]) -> None:
@@ -105,6 +107,11 @@ class ExecutorQueue:
             self.client.change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=receipt, VisibilityTimeout=0
             )
+
+
+def _delay_seconds(delay: timedelta) -> int:
+    """Whole seconds, never sooner than asked."""
+    return ceil(min(max(delay, timedelta()), _LONGEST_DELAY).total_seconds())
 
 
 @contextmanager

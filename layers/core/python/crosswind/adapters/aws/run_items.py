@@ -22,7 +22,7 @@ from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.kernel.errors import TooLargeError
-from crosswind.runs.model import Case, PlanSummary, Run, RunFailure, RunPurpose, Verdict
+from crosswind.runs.model import Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
 from crosswind.runs.ports import SuiteRecord
 
 PACKED_LIMIT = 350_000  # of the 400 KB that an item may hold
@@ -71,12 +71,19 @@ def run_item(run: Run, *, retention: timedelta) -> Item:
             "caseCounts": run.case_counts,
             "purpose": run.purpose.value,
             "round": run.round,
+            "rounds": [_round_values(each) for each in run.rounds],
+            "roundPlans": list(run.round_plans),
+            "reopenedAt": iso(run.reopened_at),
+            "rerunBy": run.rerun_by,
+            "muted": run.muted,
             "failedFast": run.failed_fast,
             "pausedAt": iso(run.paused_at),
             "pausedBy": run.paused_by,
             "commit": run.commit,
             "branch": run.branch,
+            "defaultBranch": run.default_branch,
             "trigger": run.trigger,
+            "chain": list(run.chain),
         }
     )
 
@@ -114,12 +121,19 @@ def read_run(item: Item) -> Run:
         case_counts=values["caseCounts"],
         purpose=RunPurpose(values.get("purpose", RunPurpose.RUN)),
         round=values.get("round", 1),
+        rounds=tuple(_read_round(each) for each in values.get("rounds", ())),
+        round_plans=tuple(values.get("roundPlans", ())),
+        reopened_at=moment(values.get("reopenedAt")),
+        rerun_by=values.get("rerunBy"),
+        muted=values.get("muted", 0),
         failed_fast=values.get("failedFast", {}),
         paused_at=moment(values.get("pausedAt")),
         paused_by=values.get("pausedBy"),
         commit=values.get("commit"),
         branch=values.get("branch"),
+        default_branch=values.get("defaultBranch"),
         trigger=values.get("trigger"),
+        chain=tuple(values.get("chain", ())),
     )
 
 
@@ -184,6 +198,7 @@ def _case_values(case: Case) -> dict[str, Any]:
         "attempts": case.attempts,
         "message": case.message,
         "details": case.details,
+        "muted": case.muted,
     }
 
 
@@ -200,6 +215,28 @@ def _read_case(values: Values) -> Case:
         attempts=values["attempts"],
         message=values["message"],
         details=values["details"],
+        muted=values.get("muted"),
+    )
+
+
+def _round_values(record: RoundRecord) -> dict[str, Any]:
+    return {
+        "round": record.round,
+        "verdictKind": record.verdict.kind.value,
+        "verdictReason": record.verdict.reason,
+        "caseCounts": record.case_counts,
+        "startedAt": to_iso(record.started_at),
+        "finishedAt": to_iso(record.finished_at),
+    }
+
+
+def _read_round(values: Values) -> RoundRecord:
+    return RoundRecord(
+        round=values["round"],
+        verdict=Verdict(kind=VerdictKind(values["verdictKind"]), reason=values["verdictReason"]),
+        case_counts=values["caseCounts"],
+        started_at=from_iso(values["startedAt"]),
+        finished_at=from_iso(values["finishedAt"]),
     )
 
 

@@ -126,6 +126,10 @@ class DynamoRunStore:
         for values in self._partition(OUTBOX):
             yield DomainEvent.model_validate_json(values["event"])
 
+    def unsent_event(self, event_id: str) -> DomainEvent | None:
+        item = self.dynamo.get(self.table, event_key(event_id))
+        return DomainEvent.model_validate_json(from_item(item)["event"]) if item else None
+
     def mark_sent(self, event_id: str) -> None:
         self.dynamo.delete(self.table, event_key(event_id))
 

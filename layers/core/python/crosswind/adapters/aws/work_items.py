@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crosswind.adapters.aws.attributes import SCHEMA, Item, Values, from_item, iso, moment, to_item
-from crosswind.adapters.aws.keys import active_key, waiting_key, work_key
+from crosswind.adapters.aws.keys import Key, active_key, later_key, ready_key, work_key
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.work import (
     DEFAULT_CPU_MILLIS,
@@ -14,6 +14,7 @@ from crosswind.contracts.work import (
     WorkOutcome,
 )
 from crosswind.kernel.clock import from_iso, to_iso
+from crosswind.runs.admission.model import QueueEntry
 from crosswind.runs.model import (
     Commit,
     InfrastructureFailure,
@@ -23,8 +24,8 @@ from crosswind.runs.model import (
     Work,
     WorkKey,
     WorkState,
+    WorkTally,
 )
-from crosswind.runs.ports import QueueEntry
 
 OUTLIVES_RUN = timedelta(days=7)
 
@@ -82,7 +83,6 @@ def work_item(work: Work, *, retention: timedelta) -> Item:
 def read_work(item: Item) -> Work:
     """The work that an item holds."""
     values = from_item(item)
-    progress = values["progress"]
     return Work(
         key=WorkKey(run_id=values["runId"], work_id=values["workId"]),
         kind=WorkKind(values["kind"]),
@@ -106,11 +106,7 @@ def read_work(item: Item) -> Work:
         not_before=moment(values.get("notBefore")),
         admitted_at=moment(values.get("admittedAt")),
         lease=_read_lease(values.get("lease")),
-        progress=Progress(
-            tests_done=progress["testsDone"],
-            tests_failed=progress["testsFailed"],
-            log_bytes=progress["logBytes"],
-        ),
+        progress=_read_progress(values["progress"]),
         failures=tuple(_read_failure(failure) for failure in values["failures"]),
         commit=_read_commit(values.get("commit")),
         summary=_read_summary(values.get("summary")),
@@ -126,13 +122,26 @@ def read_work(item: Item) -> Work:
     )
 
 
+TALLY_ATTRIBUTES = ("schema", "kind", "state", "lease", "progress", "summary")
+
+
+def read_tally(item: Item) -> WorkTally:
+    """What is counted of a piece of work, from `TALLY_ATTRIBUTES` of its item."""
+    values = from_item(item)
+    return WorkTally(
+        kind=WorkKind(values["kind"]),
+        state=WorkState(values["state"]),
+        leased=values.get("lease") is not None,
+        progress=_read_progress(values["progress"]),
+        summary=_read_summary(values.get("summary")),
+    )
+
+
 def queue_item(work: Work | None) -> Item | None:
-    """The line that a piece of work has in the queue table: none, one waiting or one active."""
+    """The line that a piece of work has in the queue table: none, one in its run's lane, or an active one."""
     if work is None or work.state is WorkState.DONE:
         return None
-    waiting = work.state is WorkState.WAITING
-    place = waiting_key(work.priority, work.enqueued_at, work.key) if waiting else active_key(work.key)
-    return place | to_item(
+    return _queue_key(work) | to_item(
         {
             "schema": SCHEMA,
             "runId": work.key.run_id,
@@ -143,6 +152,13 @@ def queue_item(work: Work | None) -> Item | None:
             "concurrency": work.concurrency,
             "enqueuedAt": to_iso(work.enqueued_at),
             "notBefore": iso(work.not_before),
+            "estimateSeconds": work.estimate_seconds,
+            "suiteConcurrency": work.suite_concurrency,
+            "cpuMillis": work.cpu_millis,
+            "memoryMib": work.memory_mib,
+            "antiAffinity": work.anti_affinity,
+            "admittedAt": iso(work.admitted_at),
+            "borrowed": work.borrowed or None,
         }
     )
 
@@ -158,7 +174,22 @@ def read_entry(item: Item) -> QueueEntry:
         concurrency=values["concurrency"],
         enqueued_at=from_iso(values["enqueuedAt"]),
         not_before=moment(values.get("notBefore")),
+        estimate_seconds=float(values.get("estimateSeconds", 1.0)),
+        suite_concurrency=values.get("suiteConcurrency"),
+        cpu_millis=values.get("cpuMillis", DEFAULT_CPU_MILLIS),
+        memory_mib=values.get("memoryMib", DEFAULT_MEMORY_MIB),
+        anti_affinity=values.get("antiAffinity"),
+        admitted_at=moment(values.get("admittedAt")),
+        borrowed=values.get("borrowed", False),
     )
+
+
+def _queue_key(work: Work) -> Key:
+    if work.state is not WorkState.WAITING:
+        return active_key(work.key)
+    if work.not_before is not None:
+        return later_key(work.key, not_before=work.not_before)
+    return ready_key(work.key, estimate_seconds=work.estimate_seconds, enqueued_at=work.enqueued_at)
 
 
 def expires_at(at: datetime) -> int:
@@ -183,6 +214,12 @@ def _read_lease(values: Values | None) -> Lease | None:
         runner_id=values["runnerId"],
         started_at=from_iso(values["startedAt"]),
         expires_at=from_iso(values["expiresAt"]),
+    )
+
+
+def _read_progress(values: Values) -> Progress:
+    return Progress(
+        tests_done=values["testsDone"], tests_failed=values["testsFailed"], log_bytes=values["logBytes"]
     )
 
 

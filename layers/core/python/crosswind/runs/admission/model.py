@@ -1,9 +1,10 @@
-"""What admission decides from, and what it answers: frozen values without I/O."""
+"""What admission decides from, and what it answers: frozen values without I/O. The policy is ADR 0008."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.work import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_MIB
@@ -52,7 +53,8 @@ class QueueEntry:
 class Lane:
     """The waiting work of one run: the first entries in the order in which the run wants them, and how many there are.
 
-    A lane with fewer entries than `waiting` was cut: admission never needs more of it than there are free slots.
+    A lane with fewer entries than `waiting` was cut: admission never needs more ready entries of it than there are
+    free slots. Where the ones listed are all held by limits of their own, `Round.cut_short` asks for more.
     """
 
     run_id: str
@@ -63,9 +65,27 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Everything that waits."""
+    """Everything that waits: one lane for each run that has something waiting, in any order."""
 
     lanes: tuple[Lane, ...]
+
+    @classmethod
+    def of(cls, entries: Iterable[QueueEntry], *, paused: Collection[str] = ()) -> Self:
+        """Lanes from a flat list in any order; `paused` are ids of runs."""
+        by_run: dict[str, list[QueueEntry]] = {}
+        for entry in entries:
+            by_run.setdefault(entry.key.run_id, []).append(entry)
+        return cls(
+            tuple(
+                Lane(run_id, tuple(sorted(lane, key=lane_order)), len(lane), paused=run_id in paused)
+                for run_id, lane in by_run.items()
+            )
+        )
+
+
+def lane_order(entry: QueueEntry) -> tuple[float, datetime, str]:
+    """The order of a run's ready work: the longest first, so that no long shard is left for the end."""
+    return (-entry.estimate_seconds, entry.enqueued_at, entry.key.work_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +94,12 @@ class Share:
 
     used: float = 0.0
     penalty: float = 0.0
+    slots: int = 0  # held from `at` on, so that work that ends before the next sample is charged too
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the scheduler carries from round to round, stored with each admission under its fence."""
+    """What the scheduler carries from round to round, stored under its fence."""
 
     at: datetime
     shares: Mapping[str, Share] = field(default_factory=dict)
@@ -103,10 +124,14 @@ class TeamPolicy:
     concurrency: int | None = None  # the most slots, borrowed ones included
     paused: bool = False
 
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise ValueError(f"a team's weight must be positive, not {self.weight}")
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What there is to give, and by which rules."""
+    """What there is to give, and by which rules. A team without an entry in `teams` has the default policy."""
 
     slots: int
     cpu_millis: int | None = None  # None: not counted
@@ -116,6 +141,12 @@ class Capacity:
     aging: timedelta = timedelta(minutes=10)  # each further one waited raises an entry by one class
     half_life: timedelta = timedelta(hours=168)
     teams: Mapping[str, TeamPolicy] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if min(self.aging, self.half_life) <= timedelta(0):
+            raise ValueError("aging and half-life must be longer than nothing")
+        if self.launches_per_second is not None and (self.launches_per_second <= 0 or self.launch_burst < 1):
+            raise ValueError("a launch rate must be positive, and its burst at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +178,16 @@ class Round:
     """The answer of one look at the queue. Admitted entries come in the order of admission.
 
     `decisions` holds every admitted entry and, of every lane that still waits, its first entry that waits.
+    Preempted slots are given by the next round.
     """
 
     decisions: tuple[Decision, ...]
     preemptions: tuple[Preemption, ...] = ()
     account: Account | None = None
+    again_at: datetime | None = (
+        None  # when time alone lets something in: a backoff is over, a launch token is due
+    )
+    cut_short: tuple[str, ...] = ()  # runs of which more entries must be listed: there is room for them
 
     @property
     def admitted(self) -> tuple[Decision, ...]:

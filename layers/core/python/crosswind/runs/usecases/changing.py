@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from crosswind.kernel.errors import CrosswindError
 from crosswind.kernel.retry import Pause, retry_conflicts
@@ -22,16 +23,33 @@ class PerformEffects:
     tokens: TaskTokens
 
     def __call__(self, effects: Iterable[Effect]) -> None:
-        """Answer every token, then send every message, then wake the scheduler once if anything asks for it."""
+        """Answer every token, send every message, and wake the scheduler once if anything asks for it.
+
+        One that fails keeps none of the others: a token that cannot be answered must not let a free slot stand idle.
+        The first fault rises in the end.
+        """
         wanted = tuple(effects)
-        for effect in wanted:
-            if isinstance(effect, AnswerToken):
-                self.tokens.answer(effect.token, effect.answer)
+        acts: list[Callable[[], object]] = [
+            partial(self.tokens.answer, effect.token, effect.answer)
+            for effect in wanted
+            if isinstance(effect, AnswerToken)
+        ]
         messages = [effect.message for effect in wanted if isinstance(effect, Dispatch)]
         if messages:
-            self.queues.dispatch(messages)
+            acts.append(partial(self.queues.dispatch, messages))
         if any(isinstance(effect, WakeScheduler) for effect in wanted):
-            self.queues.wake_scheduler()
+            acts.append(self.queues.wake_scheduler)
+        faults = [fault for fault in map(_attempt, acts) if fault is not None]
+        if faults:
+            raise faults[0]
+
+
+def _attempt(act: Callable[[], object]) -> CrosswindError | None:
+    try:
+        act()
+    except CrosswindError as fault:
+        return fault
+    return None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import gzip
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from itertools import islice
 from typing import BinaryIO, TypeVar
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.requests import CaseView
 from crosswind.contracts.resolved import Plan, ResolvedSuite, ResultsIndex
-from crosswind.contracts.work import Discovery, PrepareOrder, ShardOrder, ShardResult
+from crosswind.contracts.work import Discovery, PrepareOrder, ShardOrder, ShardResult, Ticket
 from crosswind.kernel.errors import InvalidInputError, NotFoundError
 from crosswind.kernel.retry import Pause, retry_conflicts
 from crosswind.runs import layout, protocol
@@ -55,6 +56,35 @@ def read_plan(store: ObjectStore, run_id: str) -> Plan | None:
         return read(store, layout.plan_key(run_id), Plan)
     except NotFoundError:
         return None
+
+
+def read_round(store: ObjectStore, run: Run) -> Plan | None:
+    """The plan of the run's present round; None while there is none."""
+    key = run.round_plans[-1] if run.round_plans else layout.plan_key(run.run_id)
+    try:
+        return read(store, key, Plan)
+    except NotFoundError:
+        return None
+
+
+def read_plans(store: ObjectStore, run: Run) -> tuple[Plan, ...]:
+    """The plans of all rounds, the first one first; none while the run is not planned."""
+    first = read_plan(store, run.run_id)
+    if first is None:
+        return ()
+    return (first, *(read(store, key, Plan) for key in run.round_plans))
+
+
+def read_tickets(store: ObjectStore, key: str) -> Iterator[Ticket]:
+    """The tickets of a stage."""
+    for line in store.get(key, limit_bytes=DOCUMENT_BYTES).splitlines():
+        yield Ticket.model_validate_json(line)
+
+
+def read_order_of(store: ObjectStore, ticket: Ticket) -> ShardOrder:
+    """The order that a shard's ticket points at."""
+    ref = ticket.order
+    return ShardOrder.model_validate_json(store.get_range(ref.key, offset=ref.offset, length=ref.length))
 
 
 def read_index(store: ObjectStore, run_id: str) -> ResultsIndex | None:
@@ -104,6 +134,14 @@ def read_cases(store: ObjectStore, key: str) -> Iterator[Case]:
         yield from unpack_cases(stream)
 
 
+def read_rows(store: ObjectStore, run_id: str, index: ResultsIndex, *, first: int) -> Iterator[Case]:
+    """Folded cases from a row on, page by page."""
+    page, skip = divmod(first, index.page_size)
+    while page * index.page_size < index.total:
+        yield from islice(read_cases(store, layout.results_page_key(run_id, page)), skip, None)
+        page, skip = page + 1, 0
+
+
 def unpack_cases(stream: BinaryIO) -> Iterator[Case]:
     """Cases from the bytes that `write_cases` wrote, line by line."""
     with gzip.GzipFile(fileobj=stream, mode="rb") as packed:
@@ -124,6 +162,7 @@ def view_of(case: Case) -> CaseView:
         work_id=case.work_id,
         message=case.message,
         details=case.details,
+        muted=case.muted,
     )
 
 
@@ -140,6 +179,7 @@ def case_of(view: CaseView) -> Case:
         attempts=view.attempts,
         message=view.message,
         details=view.details,
+        muted=view.muted,
     )
 
 

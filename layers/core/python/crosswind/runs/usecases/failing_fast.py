@@ -7,10 +7,9 @@ from crosswind.contracts.requests import RunState
 from crosswind.contracts.work import FailFast
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.retry import Pause
-from crosswind.runs import failing_fast, protocol
-from crosswind.runs.model import Run, Work
+from crosswind.runs import failing_fast
+from crosswind.runs.model import Work
 from crosswind.runs.ports import RunStore, WorkStore
-from crosswind.runs.protocol import Transition
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.changing import ChangeWork
 
@@ -43,13 +42,6 @@ class FailRestFast:
         until = self.clock.now() + TIME_FOR_ENDING
         return self.change.all(
             self.works.of_run(work.key.run_id),
-            lambda other: self.end(run, other),
+            lambda other: failing_fast.end(run, other, now=self.clock.now()),
             go_on=lambda: self.clock.now() < until,
         )
-
-    def end(self, run: Run, work: Work) -> Transition | None:
-        """End work that the run's fail-fast stops; None where it does not."""
-        if work.commit is not None:
-            return None
-        closed = failing_fast.closed(run, stage=work.stage, test=work.test)
-        return protocol.close(work, closed, now=self.clock.now()) if closed else None

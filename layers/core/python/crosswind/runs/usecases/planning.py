@@ -1,57 +1,60 @@
-"""PlanRun: from what the preparations found to the shards of each stage."""
+"""PlanRun: from what the preparations found to the shards of each stage, or only to what they would take and cost."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
+from crosswind.contracts.plans import PlanGoal, PlannedJob, PlannedSkip
 from crosswind.contracts.requests import RunState
-from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage, ResolvedSuite, ResolvedTest
-from crosswind.contracts.tasks import PlanOutcome, PlanRunAnswer, StageRef
-from crosswind.contracts.work import (
-    DEFAULT_CPU_MILLIS,
-    DEFAULT_MEMORY_MIB,
-    Discovery,
-    OrderRef,
-    ShardOrder,
-    Ticket,
-    WorkKind,
-    WorkOutcome,
+from crosswind.contracts.resolved import (
+    Plan,
+    PlannedPull,
+    PlannedShard,
+    PlannedStage,
+    ResolvedSuite,
+    ResolvedTest,
 )
+from crosswind.contracts.suites import StageCondition
+from crosswind.contracts.tasks import PlanOutcome, PlanRunAnswer, StageRef
+from crosswind.contracts.work import Discovery
+from crosswind.kernel import json
 from crosswind.kernel.clock import Clock
-from crosswind.kernel.errors import InvalidInputError, NotFoundError
+from crosswind.kernel.errors import InvalidInputError, RetryableError
 from crosswind.kernel.retry import Pause
 from crosswind.runs import layout
-from crosswind.runs.model import PlanSummary, Run, RunFailure, ShardSummary, Work, WorkKey
-from crosswind.runs.planning import MOST_SHARDS, Split, split
-from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
-from crosswind.runs.preparing import final_key
-from crosswind.runs.reports import cut
+from crosswind.runs.history import quarantine
+from crosswind.runs.history.model import JobKey, Timing
+from crosswind.runs.history.ports import HistoryStore, QuarantineStore
+from crosswind.runs.model import PlanSummary, Run, RunFailure, RunPurpose
+from crosswind.runs.planning.curve import curve, point
+from crosswind.runs.planning.jobs import Job, JobPlan, Limits, plan_job
+from crosswind.runs.planning.launching import Launching
+from crosswind.runs.planning.orders import Shards, shards_of, stage_files
+from crosswind.runs.planning.splitting import MOST_SHARDS
+from crosswind.runs.ports import ObjectStore, RunStore
+from crosswind.runs.stages import next_index
 from crosswind.runs.usecases import documents
+from crosswind.runs.usecases.discovering import NotPreparedError, ReadDiscovery, label
 
 _REASON_CHARS = 4_000
-_ERRORS_KEPT = 50
-_FAULT_CHARS = 1_000  # of each in the work item, which holds 400 KB; the plan has them whole
-
-
-class _NotPreparedError(Exception):
-    """There is nothing to plan from. `kind` is the RunFailure's: setup or infrastructure."""
-
-    def __init__(self, kind: str, reason: str, errors: tuple[str, ...] = ()) -> None:
-        super().__init__(reason)
-        self.kind = kind
-        self.errors = errors
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PlanRun:
-    """Split the prepared tests into shards and store the plan, once: a recovery execution gets the plan that is there."""
+    """Split the prepared tests into shards and store the plan, once: a recovery execution gets the plan that is there.
+
+    Of a run that is only to be planned, the curve is stored and no shard is written.
+    """
 
     runs: RunStore
-    works: WorkStore
     artifacts: ObjectStore
+    history: HistoryStore
+    quarantines: QuarantineStore
+    discover: ReadDiscovery
+    launching: Launching
     clock: Clock
     pause: Pause
-    keep_preparations: timedelta
 
     def __call__(self, run_id: str) -> PlanRunAnswer:
         """Where to go on: the first stage that has not passed, or nowhere, with the reason.
@@ -63,47 +66,62 @@ class PlanRun:
         if run.state is RunState.FINISHED or run.cancel_requested_at is not None:
             what = "is finished" if run.state is RunState.FINISHED else "was cancelled"
             return PlanRunAnswer(outcome=PlanOutcome.STOP, reason=f"The run {what}.")
-        plan = documents.read_plan(self.artifacts, run_id)
+        plan, commit = documents.read_round(self.artifacts, run), None
         if plan is None:
             suite = documents.read_suite(self.artifacts, run)
-            plan = self._plan(suite)
+            plan, commit = self._plan(run, suite)
             documents.write(self.artifacts, layout.plan_key(run_id), plan)
-        run = documents.change_run(
-            self.runs, run_id, lambda stored: self._noted(stored, plan), pause=self.pause
+        noted = documents.change_run(
+            self.runs, run_id, lambda stored: self._noted(stored, plan, commit), pause=self.pause
         )
-        return self._answer(run, plan)
+        return self._answer(noted, plan)
 
     def _answer(self, run: Run, plan: Plan) -> PlanRunAnswer:
-        following = next_stage(plan, run.current_stage or 0, bucket=self.artifacts.bucket)
-        if following is None:
+        if run.purpose is RunPurpose.PLAN:
+            return PlanRunAnswer(outcome=PlanOutcome.PLANNED, reason=(plan.reason or "")[:1000] or None)
+        stage = run.current_stage
+        if stage is None or stage >= len(plan.stages) or not plan.stages[stage].shards:
             return PlanRunAnswer(outcome=PlanOutcome.STOP, reason=(plan.reason or "Nothing to run.")[:1000])
-        return PlanRunAnswer(outcome=PlanOutcome.PROCEED, next=following)
+        tickets = StageRef(
+            stage=stage, shards_bucket=self.artifacts.bucket, shards_key=plan.stages[stage].tickets_key
+        )
+        return PlanRunAnswer(outcome=PlanOutcome.PROCEED, next=tickets)
 
-    def _noted(self, run: Run, plan: Plan) -> Run:
-        """The run's record with its plan. A failure that was noted before stays."""
+    def _noted(self, run: Run, plan: Plan, commit: str | None) -> Run:
+        """The run's record with its plan. A failure that was noted before stays, and so does the stage that it is in."""
         failure, kind = run.failure, plan.failure_kind
         if kind is not None and failure is None:
             failure = RunFailure(state="PrepareRun", kind=kind, detail=plan.reason or "", at=self.clock.now())
         if run.state not in {RunState.ACCEPTED, RunState.PREPARING} and run.plan is not None:
             return replace(run, failure=failure)
-        shards = sum(len(stage.shards) for stage in plan.stages)
+        first = run.current_stage
+        if first is None:
+            first = next_index(plan.stages, 0, failed_before=False)
+        executes = bool(plan.stages) and run.purpose is RunPurpose.RUN
         return replace(
             run,
-            state=RunState.EXECUTING if plan.stages else run.state,
+            state=RunState.EXECUTING if executes else run.state,
             started_at=run.started_at or self.clock.now(),
-            current_stage=run.current_stage or (0 if plan.stages else None),
+            current_stage=first,
+            commit=run.commit or commit,
             plan=PlanSummary(
-                tests=plan.discovered, shards=shards, stages=len(plan.stages), method=plan.method
+                tests=plan.discovered,
+                shards=sum(job.shards for job in plan.jobs),
+                stages=len(plan.stages),
+                method=plan.method,
             ),
             failure=failure,
         )
 
-    def _plan(self, suite: ResolvedSuite) -> Plan:
-        """The plan; where a failure left nothing to run, it says so."""
+    def _plan(self, run: Run, suite: ResolvedSuite) -> tuple[Plan, str | None]:
+        """The plan and the commit that it is for; where a failure left nothing to run, the plan says so."""
         try:
-            splits = self._splits(suite)
-        except _NotPreparedError as failure:
-            return Plan(
+            tests = [test for test in suite.tests if _left_out(suite, test.stage) is None]
+            found = self._found(suite, tests)
+            jobs = self._jobs(suite, tests, found)
+            return self._made(run, suite, jobs, found), _commit(found)
+        except NotPreparedError as failure:
+            nothing = Plan(
                 run_id=suite.run_id,
                 stages=(),
                 discovered=None,
@@ -112,192 +130,220 @@ class PlanRun:
                 failure_kind=failure.kind,
                 errors=failure.errors,
             )
-        empty = [_label(test) for test, _, parts in splits if not parts.shares]
-        reason = f"No test was found in test job {', '.join(empty)}: check its paths and arguments"
-        counted = [found.test_ids for _, found, _ in splits]
-        known = [ids for ids in counted if ids is not None]
-        return Plan(
-            run_id=suite.run_id,
-            stages=() if empty else self._write_stages(suite, splits),
-            discovered=sum(len(ids) for ids in known) if len(known) == len(counted) else None,
-            method=", ".join(sorted({parts.method.value for _, _, parts in splits})),
-            reason=reason if empty else None,
-        )
+            return nothing, None
 
-    def _splits(self, suite: ResolvedSuite) -> list[tuple[ResolvedTest, Discovery, Split]]:
+    def _found(self, suite: ResolvedSuite, tests: Sequence[ResolvedTest]) -> tuple[Discovery, ...]:
+        """What each job's preparation found; one preparation may serve many jobs."""
         known: dict[str, Discovery] = {}
-        splits = []
-        for test in suite.tests:
-            source = test.prepare_work_id or test.discovery_key or ""
-            if source not in known:
-                known[source] = self._discovery(suite, test)
-            found = known[source]
-            try:
-                parts = split(
-                    found.test_ids,
-                    shards=test.shards,
-                    durations=found.durations,
-                    at_most=min(suite.concurrency, MOST_SHARDS),
+        for test in tests:
+            if _source(test) not in known:
+                known[_source(test)] = self.discover(suite.run_id, test)
+        return tuple(known[_source(test)] for test in tests)
+
+    def _jobs(
+        self, suite: ResolvedSuite, tests: Sequence[ResolvedTest], found: Sequence[Discovery]
+    ) -> tuple[Job, ...]:
+        quarantines = self.quarantines.of_suite(suite.team, suite.suite)
+        skipped = quarantine.skipped(quarantines, now=self.clock.now())
+        muted = sorted(quarantine.muted(quarantines, now=self.clock.now()))
+        jobs = []
+        for test, discovery in zip(tests, found, strict=True):
+            timings, fault = self._timings(suite, test, discovery)
+            skips = {
+                name: quarantine.sentence(each) for (job, name), each in skipped.items() if job == test.name
+            }
+            jobs.append(
+                Job(
+                    test=test,
+                    discovered=discovery.test_ids,
+                    timings=timings,
+                    skips=skips,
+                    muted=tuple(name for job, name in muted if job == test.name),
+                    fault=fault,
                 )
-            except InvalidInputError as error:
-                raise _NotPreparedError("setup", f"test job {_label(test)}: {error}") from error
-            splits.append((test, found, parts))
-        return splits
+            )
+        return tuple(jobs)
 
-    def _discovery(self, suite: ResolvedSuite, test: ResolvedTest) -> Discovery:
-        """What the test's preparation found. Raises _NotPreparedError."""
-        work = None
-        if test.prepare_work_id is not None:
-            work = self._prepared(suite.run_id, test, test.prepare_work_id)
-        key = layout.discovery_key(work.commit.prefix or "") if work and work.commit else test.discovery_key
+    def _timings(
+        self, suite: ResolvedSuite, test: ResolvedTest, found: Discovery
+    ) -> tuple[Mapping[str, Timing], str | None]:
+        """Measured durations. A history that does not answer makes a worse plan, never none; the reason is told."""
+        told = {name: Timing(seconds, 0.0, samples=1) for name, seconds in found.durations.items()}
         try:
-            found = documents.read_discovery(self.artifacts, key or "")
-        except (NotFoundError, InvalidInputError) as error:
-            raise _NotPreparedError(
-                "infrastructure",
-                f"What the preparation of test job {_label(test)} found cannot be read: {error}",
-            ) from error
-        if work is not None:
-            self._remember(work, found, key or "")
-        if found.errors:
-            others = f" (and {len(found.errors) - 1} more)" if len(found.errors) > 1 else ""
-            raise _NotPreparedError(
-                "setup",
-                f"test job {_label(test)}: {found.errors[0]}{others}",
-                found.errors[:_ERRORS_KEPT],
-            )
-        return found
+            measured = self.history.timings(JobKey(suite.team, suite.suite, test.name, test.variant))
+        except RetryableError as error:
+            _log.warning("%s is planned without durations: %s", suite.run_id, error)
+            return told, f"the durations could not be read: {error}"[:500]
+        return told | dict(measured), None
 
-    def _prepared(self, run_id: str, test: ResolvedTest, work_id: str) -> Work:
-        work = self.works.get(WorkKey(run_id, work_id))
-        if work is None or work.commit is None:
-            raise _NotPreparedError(
-                "infrastructure",
-                f"The preparation of test job {_label(test)} ({work_id}) never ended",
-            )
-        if work.commit.outcome is not WorkOutcome.COMPLETED:
-            reason = work.commit.reason or work.commit.outcome.value
-            raise _NotPreparedError(
-                "infrastructure",
-                f"The preparation of test job {_label(test)} ({work_id}) was given up: {reason}",
-            )
-        return work
-
-    def _remember(self, work: Work, found: Discovery, key: str) -> None:
-        """Note that the preparation was read, and keep a good one for later runs."""
-        tests = len(found.test_ids or ())
-        faults = tuple(cut(error, limit=_FAULT_CHARS) for error in found.errors[:_ERRORS_KEPT])
-        summary = ShardSummary(tests, 0, 0, 0, 0, 0, cases_key=None, faults=faults)
-        documents.summarise(self.works, work.key, summary, pause=self.pause)
-        if found.errors or found.test_ids == ():
-            return
-        order = documents.read_prepare_order(self.artifacts, work)
-        self.runs.remember_preparation(
-            final_key(order, commit=found.commit),
-            discovery_key=key,
-            until=self.clock.now() + self.keep_preparations,
+    def _made(self, run: Run, suite: ResolvedSuite, jobs: Sequence[Job], found: Sequence[Discovery]) -> Plan:
+        digest = _inputs_digest(suite, jobs)
+        limits = Limits(at_most=_at_once(suite), launching=self.launching, seed=digest)
+        planned = _planned(jobs, limits)
+        empty = [label(job.test) for job in jobs if job.discovered == ()]
+        if empty:
+            reason = f"No test was found in test job {', '.join(empty)}: check its paths and arguments"
+            return _described(Plan(run_id=suite.run_id, stages=(), method="none", reason=reason), planned)
+        by_stage = [
+            [each for each in planned if each.job.test.stage == index]
+            for index in _stages(suite)
+            if _runs_after(suite, index) is not StageCondition.FAILED
+        ]
+        plan = Plan(
+            run_id=suite.run_id,
+            stages=(),
+            method="none",
+            executor=self.launching.name,
+            inputs_digest=digest,
+            expected=point(by_stage, limits, shards=_shards_at_once(by_stage, limits)),
         )
+        if run.purpose is RunPurpose.PLAN:
+            open_jobs = [[each.job for each in stage] for stage in by_stage]
+            drawn = curve(open_jobs, limits, goal=suite.goal or PlanGoal())
+            update: dict[str, object] = {
+                "curve": drawn.points,
+                "chosen": drawn.chosen,
+                "goal_missed": drawn.missed,
+            }
+        else:
+            stages, pulls = self._write_stages(suite, planned, found)
+            update = {"stages": stages, "pulls": pulls}
+        return _described(plan.model_copy(update=update), planned)
 
     def _write_stages(
-        self, suite: ResolvedSuite, splits: list[tuple[ResolvedTest, Discovery, Split]]
-    ) -> tuple[PlannedStage, ...]:
+        self, suite: ResolvedSuite, planned: Sequence[JobPlan], found: Sequence[Discovery]
+    ) -> tuple[tuple[PlannedStage, ...], tuple[PlannedPull, ...]]:
+        """Write orders, tickets and pull lists: what is expensive to hold lies beside the plan, not in it."""
+        written: list[Shards] = []
+        number = 0
+        for index, (plan, discovery) in enumerate(zip(planned, found, strict=True)):
+            shards = shards_of(plan, suite, discovery.archive, job_index=index, first=number)
+            number += plan.shards
+            written.append(shards)
+            if shards.pull is not None and shards.pull_list is not None:
+                documents.write(self.artifacts, shards.pull.key, shards.pull_list)
         stages = []
-        first = 0
-        for index, name in enumerate(suite.stage_names):
-            mine = [each for each in splits if each[0].stage == index]
-            shards = list(_shards(mine, team=suite.team, first=first))
-            first += len(shards)
-            self._write_stage(suite, index, shards)
-            planned = tuple(
-                PlannedShard(
-                    work_id=work_id,
-                    test=order.test,
-                    variant=order.variant,
-                    test_ids=order.selection,
-                    estimate_seconds=estimate,
-                )
-                for work_id, _, order, estimate in shards
-            )
+        for index in _stages(suite):
+            mine = [shards for shards in written if shards.test.stage == index]
+            files = stage_files(suite, index, mine)
             key = layout.stage_tickets_key(suite.run_id, index)
-            stages.append(PlannedStage(name=name, tickets_key=key, shards=planned))
-        return tuple(stages)
-
-    def _write_stage(
-        self, suite: ResolvedSuite, stage: int, shards: list[tuple[str, ResolvedTest, ShardOrder, float]]
-    ) -> None:
-        """Write the orders, and the tickets that point into them."""
-        orders_key = layout.stage_orders_key(suite.run_id, stage)
-        orders = bytearray()
-        tickets = []
-        for work_id, test, order, estimate in shards:
-            line = order.to_wire().encode()
-            ref = OrderRef(key=orders_key, offset=len(orders), length=len(line))
-            orders += line + b"\n"
-            ticket = Ticket(
-                run_id=suite.run_id,
-                work_id=work_id,
-                kind=WorkKind.SHARD,
-                team=suite.team,
-                suite=suite.suite,
-                test=test.name,
-                priority=suite.priority,
-                stage=stage,
-                concurrency=suite.concurrency,
-                infrastructure_retries=test.infrastructure_retries,
-                queue_seconds=suite.timeout_seconds,
-                estimate_seconds=estimate,
-                suite_concurrency=suite.suite_concurrency,
-                cpu_millis=test.cpu_millis or DEFAULT_CPU_MILLIS,
-                memory_mib=test.memory_mib or DEFAULT_MEMORY_MIB,
-                anti_affinity=test.anti_affinity,
-                order=ref,
+            orders_key = layout.stage_orders_key(suite.run_id, index)
+            self.artifacts.put(orders_key, files.orders, content_type="application/x-ndjson")
+            self.artifacts.put(key, files.tickets, content_type="application/x-ndjson")
+            stages.append(
+                _stage(suite, index, key, tuple(each for shards in mine for each in shards.planned))
             )
-            tickets.append(ticket.to_wire())
-        self.artifacts.put(orders_key, bytes(orders), content_type="application/x-ndjson")
-        self.artifacts.put(
-            layout.stage_tickets_key(suite.run_id, stage),
-            "".join(f"{ticket}\n" for ticket in tickets).encode(),
-            content_type="application/x-ndjson",
-        )
+        return tuple(stages), tuple(shards.pull for shards in written if shards.pull is not None)
 
 
-def next_stage(plan: Plan, first: int, *, bucket: str) -> StageRef | None:
-    """The first stage from `first` on that has shards, and where its tickets lie; None when there is none."""
-    for index, stage in enumerate(plan.stages):
-        if index >= first and stage.shards:
-            return StageRef(stage=index, shards_bucket=bucket, shards_key=stage.tickets_key)
-    return None
+def _stages(suite: ResolvedSuite) -> range:
+    return range(len(suite.stage_names))
 
 
-def _label(test: ResolvedTest) -> str:
-    return f"{test.name!r}" + (f" [{test.variant}]" if test.variant else "")
+def _stage(
+    suite: ResolvedSuite, index: int, tickets_key: str, shards: tuple[PlannedShard, ...]
+) -> PlannedStage:
+    return PlannedStage(
+        name=suite.stage_names[index],
+        when=_runs_after(suite, index),
+        left_out=_left_out(suite, index),
+        tickets_key=tickets_key,
+        shards=shards,
+    )
 
 
-def _shards(
-    splits: Iterable[tuple[ResolvedTest, Discovery, Split]], *, team: str, first: int
-) -> Iterable[tuple[str, ResolvedTest, ShardOrder, float]]:
-    """The shards of one stage, numbered over the whole run."""
-    number = first
-    for test, found, parts in splits:
-        for index, share in enumerate(parts.shares):
-            order = ShardOrder(
-                team=team,
-                test=test.name,
-                variant=test.variant,
-                archive=found.archive,
-                framework=test.framework,
-                command=test.command,
-                args=test.args,
-                env=test.env,
-                secret_refs=test.secret_refs,
-                selection=share.test_ids,
-                shard_index=index,
-                shard_count=len(parts.shares),
-                test_retries=test.test_retries,
-                timeout_seconds=test.timeout_seconds,
-                memory_mib=test.memory_mib,
-                reports=test.reports,
-                artifacts=test.artifacts,
-            )
-            yield layout.shard_work_id(number), test, order, share.estimate_seconds
-            number += 1
+def _runs_after(suite: ResolvedSuite, stage: int) -> StageCondition:
+    return suite.stages[stage].when if stage < len(suite.stages) else StageCondition.PASSED
+
+
+def _left_out(suite: ResolvedSuite, stage: int) -> str | None:
+    return suite.stages[stage].left_out if stage < len(suite.stages) else None
+
+
+def _source(test: ResolvedTest) -> str:
+    """What tells one discovery of a run from another."""
+    return test.prepare_work_id or test.discovery_key or ""
+
+
+def _at_once(suite: ResolvedSuite) -> int:
+    return min(suite.concurrency, suite.suite_concurrency or MOST_SHARDS, MOST_SHARDS)
+
+
+def _shards_at_once(stages: Sequence[Sequence[JobPlan]], limits: Limits) -> int:
+    fullest = max((sum(each.shards for each in stage) for stage in stages), default=0)
+    return max(min(limits.at_most, fullest), 1)
+
+
+def _planned(jobs: Sequence[Job], limits: Limits) -> tuple[JobPlan, ...]:
+    planned = []
+    for job in jobs:
+        try:
+            planned.append(plan_job(job, limits))
+        except InvalidInputError as error:
+            raise NotPreparedError("setup", f"test job {label(job.test)}: {error}") from error
+    return tuple(planned)
+
+
+def _described(plan: Plan, planned: Sequence[JobPlan]) -> Plan:
+    """The plan with how each job was split."""
+    counted = [each.job.discovered for each in planned]
+    known = [ids for ids in counted if ids is not None]
+    return plan.model_copy(
+        update={
+            "discovered": sum(len(ids) for ids in known) if len(known) == len(counted) else None,
+            "method": ", ".join(sorted({each.method.value for each in planned})),
+            "jobs": tuple(_job(each) for each in planned),
+            "skipped": tuple(skip for each in planned for skip in _skips(each.job)),
+        }
+    )
+
+
+def _job(planned: JobPlan) -> PlannedJob:
+    job = planned.job
+    return PlannedJob(
+        stage=job.test.stage,
+        test=job.test.name,
+        variant=job.test.variant,
+        method=planned.method.value,
+        reason=planned.reason,
+        shards=planned.shards,
+        shards_reason=planned.shards_reason,
+        tests=None if job.discovered is None else len(job.discovered),
+        units=None if planned.units is None else len(planned.units),
+        known_durations=job.estimates.known,
+        assumed_seconds=round(job.estimates.assumed.seconds, 3),
+        estimate_seconds=round(job.seconds, 3),
+        longest_seconds=round(planned.longest, 3),
+    )
+
+
+def _skips(job: Job) -> list[PlannedSkip]:
+    return [
+        PlannedSkip(test=job.test.name, variant=job.test.variant, test_id=test_id, reason=job.skips[test_id])
+        for test_id in job.discovered or ()
+        if test_id in job.skips
+    ]
+
+
+def _inputs_digest(suite: ResolvedSuite, jobs: Sequence[Job]) -> str:
+    """Of all that the plan depends on, without the run's own id: equal inputs, equal digest, equal split."""
+    asked = suite.model_dump(mode="json", exclude={"run_id": True, "tests": {"__all__": _PLACES}})
+    seen = [
+        [
+            job.discovered,
+            sorted((name, each.seconds, each.spread_seconds) for name, each in job.timings.items()),
+            sorted(job.skips),
+            job.fault,
+        ]
+        for job in jobs
+    ]
+    return json.digest([asked, seen])
+
+
+_PLACES = {"prepare_work_id", "discovery_key"}  # where a preparation lies; what it found is digested itself
+
+
+def _commit(found: Sequence[Discovery]) -> str | None:
+    """The Git commit, where all jobs are of the same one."""
+    commits = {each.commit for each in found}
+    return commits.pop() if len(commits) == 1 else None

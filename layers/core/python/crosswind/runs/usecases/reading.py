@@ -1,13 +1,14 @@
 """Reading runs: one, with what its shards are doing, and a team's."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crosswind.contracts.actors import Action, Actor
 from crosswind.contracts.requests import (
     CaseCounts,
     CaseStatus,
+    RoundView,
     RunState,
     RunSummary,
     RunView,
@@ -19,7 +20,7 @@ from crosswind.contracts.requests import (
 from crosswind.contracts.work import WorkKind
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import NotFoundError
-from crosswind.runs.model import Run, Work, WorkState
+from crosswind.runs.model import RoundRecord, Run, Verdict, Work, WorkState, WorkTally, tally_of
 from crosswind.runs.permissions import Guard, chosen_team
 from crosswind.runs.ports import Page, RunFilter, RunStore, WorkStore
 
@@ -58,12 +59,8 @@ class GetRun:
     def view(self, run: Run, *, detail: bool) -> RunView:
         """A run that the caller may read."""
         folded = bool(run.case_counts)
-        works = (
-            ()
-            if folded and not detail and run.state is RunState.FINISHED
-            else tuple(self.works.of_run(run.run_id))
-        )
-        shards = [work for work in works if work.kind is WorkKind.SHARD]
+        works = tuple(self.works.of_run(run.run_id)) if detail else ()
+        shards = [tally for tally in self._tallies(run, works) if tally.kind is WorkKind.SHARD]
         return RunView(
             execution_id=run.run_id,
             team=run.team,
@@ -78,11 +75,24 @@ class GetRun:
             parameters=run.parameters,
             labels=run.labels,
             cancel_requested=run.cancel_requested_at is not None,
+            paused_at=to_iso(run.paused_at) if run.paused_at else None,
+            paused_by=run.paused_by,
             tests=_folded_counts(run) if folded else _live_counts(run, shards),
             shards=_shard_counts(run, shards),
             work=tuple(shard_view(work) for work in works[:MAX_WORK_SHOWN]) if detail else None,
-            verdict=VerdictView(kind=run.verdict.kind, reason=run.verdict.reason) if run.verdict else None,
+            verdict=verdict_view(run.verdict) if run.verdict else None,
+            round=run.round,
+            rounds=tuple(_round_view(each) for each in run.rounds),
+            trigger=run.trigger,
         )
+
+    def _tallies(self, run: Run, works: Sequence[Work]) -> Iterable[WorkTally]:
+        """What is counted of the run's work: whole items, mostly tokens and orders, are for detail only."""
+        if works:
+            return map(tally_of, works)
+        if run.case_counts and run.state is RunState.FINISHED:
+            return ()
+        return self.works.tallies(run.run_id)
 
 
 @dataclass(frozen=True)
@@ -137,7 +147,7 @@ def _stage(run: Run) -> str | None:
     return run.stage_names[index] if index is not None and index < len(run.stage_names) else None
 
 
-def _shard_counts(run: Run, shards: Sequence[Work]) -> ShardCounts:
+def _shard_counts(run: Run, shards: Sequence[WorkTally]) -> ShardCounts:
     """Shards of the plan that were not enqueued yet wait too; those of a finished run never will run."""
     states = Counter(work.state for work in shards)
     total = max(len(shards), run.plan.shards if run.plan else 0)
@@ -150,10 +160,26 @@ def _shard_counts(run: Run, shards: Sequence[Work]) -> ShardCounts:
 
 def _folded_counts(run: Run) -> CaseCounts:
     counts = {status.value: run.case_counts.get(status.value, 0) for status in CaseStatus}
-    return CaseCounts(total=sum(counts.values()), **counts)
+    return CaseCounts(total=sum(counts.values()), muted=run.muted, **counts)
 
 
-def _live_counts(run: Run, shards: Sequence[Work]) -> CaseCounts:
+def verdict_view(verdict: Verdict) -> VerdictView:
+    """A verdict as the API shows it."""
+    return VerdictView(kind=verdict.kind, reason=verdict.reason)
+
+
+def _round_view(record: RoundRecord) -> RoundView:
+    counts = {status.value: record.case_counts.get(status.value, 0) for status in CaseStatus}
+    return RoundView(
+        round=record.round,
+        verdict=verdict_view(record.verdict),
+        tests=CaseCounts(total=sum(counts.values()), **counts),
+        started_at=to_iso(record.started_at),
+        finished_at=to_iso(record.finished_at),
+    )
+
+
+def _live_counts(run: Run, shards: Sequence[WorkTally]) -> CaseCounts:
     counted: Counter[str] = Counter()
     for work in shards:
         summary = work.summary
@@ -165,7 +191,7 @@ def _live_counts(run: Run, shards: Sequence[Work]) -> CaseCounts:
                 skipped=summary.skipped,
                 flaky=summary.flaky,
             )
-        elif work.lease is not None:
+        elif work.leased:
             failed = work.progress.tests_failed
             counted.update(failed=failed, passed=max(work.progress.tests_done - failed, 0))
     planned = run.plan.tests if run.plan and run.plan.tests else 0

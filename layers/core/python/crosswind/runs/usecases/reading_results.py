@@ -17,8 +17,8 @@ from crosswind.contracts.requests import (
     CaseStatus,
     CaseView,
     LogChunk,
+    RunState,
 )
-from crosswind.contracts.resolved import ResultsIndex
 from crosswind.contracts.work import FileRef, WorkOutcome
 from crosswind.kernel.errors import InvalidInputError, NotFoundError, TooLargeError
 from crosswind.runs import layout
@@ -59,16 +59,9 @@ class ListResults:
             return _page(iter(known[row:]), row=row, end=len(known), limit=limit, complete=False)
         start, end = index.ranges.get(status, (0, 0)) if status else (0, index.total)
         first = start + row
-        rows = self._rows(run.run_id, index, first)
-        return _page(rows, row=row, end=max(end - start, 0), limit=limit, complete=True)
-
-    def _rows(self, run_id: str, index: ResultsIndex, first: int) -> Iterator[Case]:
-        page, skip = divmod(first, index.page_size)
-        while page * index.page_size < index.total:
-            yield from islice(
-                documents.read_cases(self.artifacts, layout.results_page_key(run_id, page)), skip, None
-            )
-            page, skip = page + 1, 0
+        rows = documents.read_rows(self.artifacts, run.run_id, index, first=first)
+        going_on = run.round > 1 and run.state is RunState.EXECUTING  # these are the rounds before
+        return _page(rows, row=row, end=max(end - start, 0), limit=limit, complete=not going_on)
 
 
 def _page(rows: Iterator[Case], *, row: int, end: int, limit: int, complete: bool) -> CasePage:

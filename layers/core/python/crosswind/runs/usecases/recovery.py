@@ -77,7 +77,7 @@ class RecoverRun:
 
     def _start(self, run: Run, name: str, status: ExecutionStatus) -> Recovery:
         try:
-            payload = self._input_of(run.run_id)
+            payload = self._input_of(run)
         except NotFoundError:
             return self._close(run, "the input of its execution is gone")
         if (
@@ -99,8 +99,11 @@ class RecoverRun:
         self.runs.save(replace(run, execution=name, recoveries=run.recoveries + 1))
         return name
 
-    def _input_of(self, run_id: str) -> RunExecutionInput:
-        text = self.artifacts.get(layout.execution_input_key(run_id), limit_bytes=_LARGEST_INPUT)
+    def _input_of(self, run: Run) -> RunExecutionInput:
+        """What the execution was started with. A rerun prepares nothing: it runs what the first round prepared."""
+        if run.round > 1:
+            return RunExecutionInput(run_id=run.run_id, preparations=())
+        text = self.artifacts.get(layout.execution_input_key(run.run_id), limit_bytes=_LARGEST_INPUT)
         return RunExecutionInput.model_validate_json(text)
 
     def _close(self, run: Run, why: str) -> Recovery:

@@ -1,26 +1,32 @@
 """Taking work into the queue, and giving free slots to what waits."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from crosswind.contracts.suites import Priority
-from crosswind.contracts.work import AdmissionMessage, Ticket
+from crosswind.contracts.work import AdmissionMessage, Ticket, WorkKind
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import CrosswindError, WriteConflictError
-from crosswind.runs import lifecycle, protocol
-from crosswind.runs.admission.model import Capacity, Reason, Usage
+from crosswind.runs import failing_fast, lifecycle, protocol
+from crosswind.runs.admission.lanes import Lanes
+from crosswind.runs.admission.model import Account, Capacity, Decision, Round, Usage
 from crosswind.runs.admission.policy import admit
-from crosswind.runs.model import Work, WorkKey
-from crosswind.runs.ports import QueueEntry, Queues, QueueStore, RunStore, SchedulerTerm, WorkStore
-from crosswind.runs.protocol import Transition
+from crosswind.runs.admission.ports import LaneLine, QueueStore, SchedulerTerm, Waiting
+from crosswind.runs.model import Run, Work, WorkKey
+from crosswind.runs.ports import Queues, RunStore, WorkStore
+from crosswind.runs.protocol import Closed, Effect, Transition
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 
 TERM = timedelta(seconds=20)
-LONGEST_SITTING = timedelta(seconds=25)  # longer than a term, so that the next scheduler may begin at once
-FIRST_LOOK = 100
-DEEPEST_LOOK = 25_600
+LONGEST_SITTING = timedelta(seconds=15)  # well within the term, so that it can be ended in order
+SHORTEST_PAUSE = timedelta(
+    seconds=0.5
+)  # so that a paced launch costs a tenth of a look at the queue, not a whole one
+LONGEST_PAUSE = timedelta(seconds=1)  # what is due sooner is waited for, what is due later is woken for
+TRY_AGAIN_AFTER = timedelta(seconds=2)
+EXPLAIN_EVERY = timedelta(seconds=10)  # of a lane that waits on for the same reason with other numbers
 BATCH = 100
 
 _log = logging.getLogger(__name__)
@@ -68,11 +74,11 @@ class EnqueueWork:
                 message.token,
                 token_at=message.sent_at,
                 now=now,
-                closed=lifecycle.closed(run, now),
+                closed=_closed(run, ticket, now),
             )
 
         work = self.change(key, decide)
-        closed = lifecycle.closed(self.runs.get(ticket.run_id), self.clock.now())
+        closed = _closed(self.runs.get(ticket.run_id), ticket, self.clock.now())
         if work is None or work.commit is not None or closed is None:
             return work
         return self.change(
@@ -80,9 +86,40 @@ class EnqueueWork:
         )
 
 
+def _closed(run: Run, ticket: Ticket, now: datetime) -> Closed | None:
+    """Why the ticket's work takes no part in the run any more."""
+    closed = lifecycle.closed(run, now)
+    if closed is None and ticket.kind is WorkKind.SHARD:
+        return failing_fast.closed(run, stage=ticket.stage, test=ticket.test, work_id=ticket.work_id)
+    return closed
+
+
+@dataclass
+class _Sitting:
+    """One scheduler's term while it is held: what it has done, and what it leaves to the next."""
+
+    term: SchedulerTerm
+    ends: datetime
+    account: Account | None
+    admitted: int = 0
+    again_at: datetime | None = None  # when time alone will let something in
+    retry_at: datetime | None = None  # when to look again for what was chosen in vain
+    lines: tuple[LaneLine, ...] = ()
+    decided: Round = field(default_factory=lambda: Round(()))
+    passed_over: set[WorkKey] = field(
+        default_factory=set
+    )  # chosen here in vain: not chosen again in this sitting
+
+
 @dataclass(frozen=True)
 class RunScheduler:
-    """Admit what may be admitted, as the only scheduler: a lease with a fence makes all others step back."""
+    """Admit what may be admitted, as the only scheduler: a lease with a fence makes all others step back.
+
+    No wake-up is lost. One that comes while another scheduler leads is counted before this one steps back, and a leader
+    resigns only if the counter stands where it was. What only time can let in (a backoff that ends, a launch token) is
+    woken for by a delayed message. A leader that fails ends its term and asks for another; one that dies is noticed by
+    one of those that stepped back, when its term is over.
+    """
 
     queue: QueueStore
     works: WorkStore
@@ -90,70 +127,176 @@ class RunScheduler:
     queues: Queues
     clock: Clock
     owner: str
-    default_slots: int
+    lanes: Lanes
+    defaults: Capacity
+    pause: Callable[[float], object]
 
     def __call__(self) -> int:
         """How many were admitted here; 0 when another scheduler is at it, who sees that it was wanted."""
         self.queue.want()
-        began = self.clock.now()
-        term = self.queue.lead(self.owner, now=began, duration=TERM)
-        total = 0
-        while term is not None:
-            try:
-                admitted = self._round(term)
-            except WriteConflictError:
-                _log.info("the scheduler's fence moved on from %s", term.fence)
-                break
-            total += admitted
-            if self.clock.now() - began > LONGEST_SITTING:
-                self.queues.wake_scheduler()
-                break
-            if admitted == 0:
-                if self.queue.resign(term):
-                    break
-                term = replace(term, wanted=self.queue.wanted())
-        return total
+        now = self.clock.now()
+        term = self.queue.lead(self.owner, now=now, duration=TERM)
+        if term is None:
+            left = self.queue.stand_by(now=now)
+            if left is not None:
+                self.queues.wake_scheduler(after=left)
+            return 0
+        sitting = _Sitting(term, ends=now + LONGEST_SITTING, account=term.account)
+        try:
+            self._sit(sitting)
+        except WriteConflictError:
+            _log.info("the scheduler's fence moved on from %s", term.fence)
+        except Exception as fault:
+            _log.exception("the scheduler failed; it is tried again in %s", TRY_AGAIN_AFTER)
+            self.queue.release(
+                sitting.term
+            )  # a term in which nobody sits keeps everyone waiting until its end
+            self.queues.wake_scheduler(after=TRY_AGAIN_AFTER)
+            if not isinstance(fault, CrosswindError):
+                raise
+        return sitting.admitted
 
-    def _round(self, term: SchedulerTerm) -> int:
-        chosen = self._choose()
-        count = 0
+    def _sit(self, sitting: _Sitting) -> None:
+        """Rounds until one finds nothing to do and nobody has asked for another."""
+        while True:
+            busy = self._round(sitting)
+            now = self.clock.now()
+            if now >= sitting.ends:
+                self._explain(sitting)
+                self.queue.release(self._term_to_leave(sitting))
+                self.queues.wake_scheduler()
+                return
+            if busy:
+                continue
+            if sitting.again_at is not None and sitting.again_at - now <= LONGEST_PAUSE:
+                self.pause(max(sitting.again_at - now, SHORTEST_PAUSE).total_seconds())
+                continue
+            self._explain(sitting)
+            self._arm(sitting)
+            if self.queue.resign(self._term_to_leave(sitting)):
+                return
+            sitting.term = replace(sitting.term, wanted=self.queue.wanted())
+
+    def _round(self, sitting: _Sitting) -> bool:
+        """Decide, and carry out what was decided. Whether there was anything to carry out."""
+        now = self.clock.now()
+        decided = self._decide(sitting, now)
+        sitting.decided, sitting.account, sitting.again_at = decided, decided.account, decided.again_at
+        taken_back = self._take_back(sitting, decided, now)
+        self._give(sitting, decided.admitted, now)
+        return bool(decided.admitted) or taken_back
+
+    def _decide(self, sitting: _Sitting, now: datetime) -> Round:
+        """Decide over the first entries of each lane; list more of those that have used theirs up."""
+        rules = self.queue.rules()
+        capacity = rules.capacity(self.defaults)
+        usage = Usage(self.queue.active(), sitting.account)
+        sitting.lines = self.queue.lanes()
+        self.lanes.refresh(sitting.lines)
+        while True:
+            queue = self.lanes.queue(paused=rules.paused_runs, leaving_out=sitting.passed_over)
+            decided = admit(queue, usage, capacity, now)
+            wanted = {*decided.cut_short, *self.lanes.used_up(decided)}
+            if not self.lanes.deepen(sitting.lines, wanted):
+                return decided
+
+    def _take_back(self, sitting: _Sitting, decided: Round, now: datetime) -> bool:
+        """Preempt borrowed work. The slots are given by the next round."""
+        explanations = {each.victim.key: each.explanation for each in decided.preemptions}
+        pairs = []
+        for before in self.works.get_many(list(explanations)):
+            after = protocol.preempt(before, now=now, decision=explanations[before.key])
+            if after is not None:
+                pairs.append((before, after.work))
+        return bool(pairs) and bool(self.works.admit_all(pairs, fence=sitting.term.fence))
+
+    def _give(self, sitting: _Sitting, chosen: Sequence[Decision], now: datetime) -> None:
         for start in range(0, len(chosen), BATCH):
-            pairs = list(self._pairs(chosen[start : start + BATCH]))
+            batch = {decision.entry.key: decision for decision in chosen[start : start + BATCH]}
+            pairs = list(self._admissions(batch.values(), now))
             transitions = {after.work.key: after for _, after in pairs}
             written = self.works.admit_all(
-                [(before, after.work) for before, after in pairs], fence=term.fence
+                [(before, after.work) for before, after in pairs],
+                fence=sitting.term.fence,
+                account=sitting.account,
             )
-            self.perform(effect for work in written for effect in transitions[work.key].effects)
-            count += len(written)
-        return count
+            admitted = {work.key for work in written}
+            self._note(sitting, chosen=batch.keys(), admitted=admitted, tried=transitions.keys())
+            self._dispatch(effect for work in written for effect in transitions[work.key].effects)
 
-    def _choose(self) -> list[QueueEntry]:
-        """Decide over the heads of the queue; look deeper where everything seen was admitted or held by own limits."""
-        slots = self.queue.slots()
-        usage = Usage(self.queue.active())
-        capacity = Capacity(self.default_slots if slots is None else slots)
-        heads = {priority: self.queue.heads(priority, limit=FIRST_LOOK) for priority in Priority}
-        looks = dict.fromkeys(Priority, FIRST_LOOK)
-        while True:
-            queue = [entry for entries in heads.values() for entry in entries]
-            decisions = admit(queue, usage, capacity, self.clock.now())
-            starved = {decision.entry.priority for decision in decisions if decision.reason is Reason.NO_SLOT}
-            deeper = [
-                priority
-                for priority in Priority
-                if len(heads[priority]) == looks[priority] < DEEPEST_LOOK and priority not in starved
-            ]
-            if not deeper:
-                return [decision.entry for decision in decisions if decision.admitted]
-            for priority in deeper:
-                looks[priority] *= 4
-                heads[priority] = self.queue.heads(priority, limit=looks[priority])
-
-    def _pairs(self, entries: Sequence[QueueEntry]) -> Iterator[tuple[Work, Transition]]:
-        for before in self.works.get_many([entry.key for entry in entries]):
-            after = protocol.admit(before, now=self.clock.now())
-            if after:
+    def _admissions(self, decisions: Iterable[Decision], now: datetime) -> Iterator[tuple[Work, Transition]]:
+        chosen = {decision.entry.key: decision for decision in decisions}
+        for before in self.works.get_many(list(chosen)):
+            decision = chosen[before.key]
+            after = protocol.admit(before, now=now, decision=decision.explanation, borrowed=decision.borrowed)
+            if after is not None:
                 yield before, after
+
+    def _note(
+        self,
+        sitting: _Sitting,
+        *,
+        chosen: AbstractSet[WorkKey],
+        admitted: AbstractSet[WorkKey],
+        tried: AbstractSet[WorkKey],
+    ) -> None:
+        """What was chosen in vain does not hold its place: work that has moved on is forgotten, work that another writer
+        or a fault kept from being admitted is tried again a little later."""
+        in_vain = chosen - admitted
+        sitting.admitted += len(admitted)
+        sitting.passed_over |= in_vain
+        self.lanes.forget(chosen)
+        self.lanes.doubt({key.run_id for key in in_vain})
+        if in_vain & tried:
+            sitting.retry_at = self.clock.now() + TRY_AGAIN_AFTER
+
+    def _dispatch(self, effects: Iterable[Effect]) -> None:
+        """A message that cannot be sent now is sent again by the watchdog; the sitting goes on for the others."""
+        try:
+            self.perform(effects)
+        except CrosswindError:
+            _log.exception("admitted work could not be dispatched; the watchdog will")
+
+    def _arm(self, sitting: _Sitting) -> None:
+        """Have a wake-up come when time alone will let something in, unless one comes by then anyway."""
+        again = min((at for at in (sitting.again_at, sitting.retry_at) if at is not None), default=None)
+        if again is None:
+            return
+        armed = sitting.term.armed_for
+        now = self.clock.now()
+        if armed is not None and now < armed <= again + LONGEST_PAUSE:
+            return
+        self.queues.wake_scheduler(after=again - now)
+        sitting.term = replace(sitting.term, armed_for=again)
+
+    def _explain(self, sitting: _Sitting) -> None:
+        """Keep at each lane why it waits, where that has changed. For people only: a fault here costs nothing else."""
+        lines = {line.run_id: line for line in sitting.lines}
+        now = self.clock.now()
+        for decision in sitting.decided.decisions:
+            line = lines.get(decision.entry.key.run_id)
+            if decision.admitted or line is None:
+                continue
+            waiting = _waiting(decision, before=line.waiting, now=now)
+            if waiting is None:
+                continue
+            try:
+                self.queue.explain(line.run_id, waiting)
+            except CrosswindError:
+                _log.warning("why %s waits could not be kept", line.run_id, exc_info=True)
+
+    @staticmethod
+    def _term_to_leave(sitting: _Sitting) -> SchedulerTerm:
+        return replace(sitting.term, account=sitting.account)
+
+
+def _waiting(decision: Decision, *, before: Waiting | None, now: datetime) -> Waiting | None:
+    """What is to be kept; None where what is kept says the same, or said it with other numbers just now."""
+    if before is None or before.reason is not decision.reason:
+        return Waiting(decision.reason, decision.explanation, since=now, written_at=now)
+    if before.explanation == decision.explanation or now < before.written_at + EXPLAIN_EVERY:
+        return None
+    return replace(before, explanation=decision.explanation, written_at=now)
 
 
 @dataclass(frozen=True)
@@ -164,15 +307,27 @@ class AdmitWork:
     schedule: RunScheduler
 
     def __call__(self, messages: Sequence[Admission | None]) -> list[int]:
-        """Indexes of messages that are to be delivered again. None is a mere wake-up."""
-        failed = []
-        for index, message in enumerate(messages):
-            if message is None:
-                continue
+        """Indexes of messages that are to be delivered again. None is a mere wake-up.
+
+        A ticket that fails is tried once more after the round: delivered again, it comes minutes later.
+        """
+        tickets = {index: message for index, message in enumerate(messages) if message is not None}
+        failed = self._enqueue(tickets)
+        self.schedule()
+        if not failed:
+            return []
+        still_failed = self._enqueue(failed)
+        if len(still_failed) < len(failed):
+            self.schedule()
+        return sorted(still_failed)
+
+    def _enqueue(self, tickets: Mapping[int, Admission]) -> dict[int, Admission]:
+        """Those that failed. Whatever happens to one ticket, the others are not delivered again for it."""
+        failed = {}
+        for index, message in tickets.items():
             try:
                 self.enqueue(message)
-            except CrosswindError:
+            except Exception:  # noqa: BLE001  # also a fault that nobody foresaw is one ticket's own
                 _log.exception("%s of %s was not enqueued", message.ticket.work_id, message.ticket.run_id)
-                failed.append(index)
-        self.schedule()
+                failed[index] = message
         return failed

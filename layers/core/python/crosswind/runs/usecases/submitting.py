@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crosswind.contracts.actors import Action, Actor
-from crosswind.contracts.requests import RunState, SubmitRunRequest
+from crosswind.contracts.plans import PlanGoal
+from crosswind.contracts.requests import Revision, RunState, SubmitRunRequest
 from crosswind.contracts.resolved import ResolvedTest
-from crosswind.contracts.suites import Scalar, TestSuite, duration_seconds
+from crosswind.contracts.suites import Priority, Scalar, TestSuite, duration_seconds
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import GitSource, PrepareOrder
 from crosswind.kernel import json
@@ -16,33 +17,37 @@ from crosswind.kernel.errors import (
     FieldError,
     InvalidInputError,
     NotFoundError,
-    QueueFullError,
     RetryableError,
     TooLargeError,
 )
 from crosswind.kernel.ids import Ids
 from crosswind.runs import layout, resolving
-from crosswind.runs.model import WATCH_INTERVAL, Run
+from crosswind.runs.admission.ports import QueueStore
+from crosswind.runs.model import WATCH_INTERVAL, Run, RunPurpose
 from crosswind.runs.permissions import Guard, chosen_team
 from crosswind.runs.ports import (
     Executions,
     IdempotencyKey,
     ObjectStore,
     Queues,
-    QueueStore,
     RunStore,
     SuiteStore,
 )
 from crosswind.runs.preparing import final_key
 from crosswind.runs.resolving import Job, Preparation
+from crosswind.runs.revisions import revision_of
+from crosswind.runs.schedules.model import Origin
 from crosswind.runs.spec_rules import Rules
 from crosswind.runs.specs import parse_document, parse_suite
 from crosswind.runs.usecases import documents
+from crosswind.runs.usecases.backpressure import RefuseWhenFull
 
-RETRY_AFTER_SECONDS = 30
 MAX_KEY_CHARACTERS = 255
 _COMMIT_CHARACTERS = 40
 _LARGEST_DISCOVERY = 16 * 1024 * 1024  # some 100,000 test ids; an API call has 29 s
+_MACHINES = "\n"
+"""Before the keys of schedules and triggers: no client can send it, and so nobody can use up the key of a run to come."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -68,9 +73,18 @@ class SubmitRun:
     queue_limit: int
 
     def __call__(
-        self, request: SubmitRunRequest, *, actor: Actor, idempotency_key: str | None = None
+        self,
+        request: SubmitRunRequest,
+        *,
+        actor: Actor,
+        idempotency_key: str | None = None,
+        origin: Origin | None = None,
+        goal: PlanGoal | None = None,
     ) -> tuple[Run, bool]:
         """The run, and whether it is new; with a known Idempotency-Key it is the earlier one.
+
+        `origin` is what a schedule or a trigger gives for the run's record; a person's submission has none.
+        With a `goal` the run is only planned: it prepares, it is not listed, and nothing of it is executed.
 
         Raises:
             InvalidInputError: The suite or its parameters have faults.
@@ -79,22 +93,24 @@ class SubmitRun:
             ConflictError: The key was used for another request.
             QueueFullError: As many shards wait as the stage allows.
         """
-        _check_key(idempotency_key)
-        suite = self._suite(request, actor)
+        check_key(idempotency_key)
+        suite = _prioritised(self._suite(request, actor), request.priority)
         team = suite.metadata.team
         self.guard.require(actor, Action.START_RUNS, team=team)
         idempotency = None
         if idempotency_key is not None:
             digest = json.digest([actor.issuer, actor.subject, request.model_dump(mode="json")])
-            idempotency = IdempotencyKey(team=team, key=idempotency_key, request_digest=digest)
+            key = idempotency_key if origin is None else f"{_MACHINES}{idempotency_key}"
+            idempotency = IdempotencyKey(team=team, key=key, request_digest=digest)
             earlier = self.runs.created_with(idempotency)
             if earlier is not None:  # known before the queue is asked: it may be full of this very run
                 return earlier, False
-        if self.queue.waiting_count(at_most=self.queue_limit) >= self.queue_limit:
-            raise QueueFullError(
-                f"{self.queue_limit} shards wait already", retry_after_seconds=RETRY_AFTER_SECONDS
-            )
-        run, preparations = self._write(suite, request.parameters, actor)
+        RefuseWhenFull(self.queue, self.queue_limit, self.clock)()
+        run, preparations = self._write(suite, request.parameters, actor, told=request.revision, goal=goal)
+        if origin is not None:
+            run = replace(run, trigger=origin.cause, chain=origin.chain)
+        if goal is not None:
+            run = replace(run, purpose=RunPurpose.PLAN)
         stored, created = self.runs.create(run, idempotency=idempotency)
         if created:
             self._start(stored, preparations)
@@ -113,19 +129,26 @@ class SubmitRun:
         return parse_document(self.suites.get(team, request.suite or "").spec, rules=self.rules)
 
     def _write(
-        self, suite: TestSuite, given: Mapping[str, Scalar], actor: Actor
+        self,
+        suite: TestSuite,
+        given: Mapping[str, Scalar],
+        actor: Actor,
+        *,
+        told: Revision | None,
+        goal: PlanGoal | None,
     ) -> tuple[Run, RunExecutionInput]:
         """Write what the execution reads. Objects of a run that is then not created expire with their bucket's rule."""
         now = self.clock.now()
         run_id = self.ids.new(prefix="run", at=now)
         parameters = resolving.bind_parameters(suite, given)
         orders = self._orders(suite, resolving.expand(suite, parameters))
+        revision = revision_of(told, [order.source for _, order in orders])
         earlier = {order.preparation: self._earlier(order) for _, order in orders}
         wanted = resolving.unique((job, order) for job, order in orders if earlier[order.preparation] is None)
         lines, tickets = resolving.write_preparations(suite, wanted, run_id=run_id)
         resolved = resolving.resolved_suite(
             suite, _tests(orders, wanted, earlier), parameters=parameters, run_id=run_id
-        )
+        ).model_copy(update={"goal": goal})
         execution = RunExecutionInput(run_id=run_id, preparations=tickets)
         documents.write(self.artifacts, layout.spec_key(run_id), resolved)
         if lines:
@@ -149,6 +172,9 @@ class SubmitRun:
             parameters=parameters,
             labels=suite.metadata.labels,
             stage_names=resolved.stage_names,
+            commit=revision.commit,
+            branch=revision.branch,
+            default_branch=revision.default_branch,
         )
         return run, execution
 
@@ -214,6 +240,13 @@ class SubmitRun:
             _log.warning("the execution of %s could not be started; the sweep will: %s", run.run_id, error)
 
 
+def _prioritised(suite: TestSuite, priority: Priority | None) -> TestSuite:
+    """The suite under another priority than its own."""
+    if priority is None:
+        return suite
+    return suite.model_copy(update={"spec": suite.spec.model_copy(update={"priority": priority})})
+
+
 def _tests(
     orders: Sequence[tuple[Job, PrepareOrder]],
     wanted: Sequence[Preparation],
@@ -232,7 +265,8 @@ def _tests(
     )
 
 
-def _check_key(key: str | None) -> None:
+def check_key(key: str | None) -> None:
+    """Check a client's Idempotency-Key. Raises InvalidInputError."""
     if key is not None and (
         not 0 < len(key) <= MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable()
     ):

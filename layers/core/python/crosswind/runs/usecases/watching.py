@@ -10,12 +10,14 @@ from crosswind.contracts.work import AdmissionMessage, DispatchMessage
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import CrosswindError, NotFoundError
 from crosswind.kernel.retry import Pause, retry_conflicts
-from crosswind.runs import lifecycle, protocol
+from crosswind.runs import failing_fast, lifecycle, protocol
+from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.model import WATCH_INTERVAL, Run, RunFailure, Work, WorkKey, WorkState
 from crosswind.runs.ports import Queues, RunStore, WorkStore
 from crosswind.runs.protocol import Transition
 from crosswind.runs.usecases.cancelling import EndWork
 from crosswind.runs.usecases.changing import ChangeWork
+from crosswind.runs.usecases.pulling import ReturnLapsed
 from crosswind.runs.usecases.scheduling import Admission, admission_of
 
 STILL_AFTER = timedelta(seconds=60)  # nothing moved for so long: look at the execution, then once a minute
@@ -33,6 +35,7 @@ class WatchRun:
     works: WorkStore
     queues: Queues
     change: ChangeWork
+    return_lapsed: ReturnLapsed
     end_work: EndWork
     recover: Callable[[str], object]
     clock: Clock
@@ -55,7 +58,8 @@ class WatchRun:
         if run.state is RunState.FINISHED:
             return True
         works = list(self.works.of_run(run_id))
-        self._pass_time(works)
+        self._pass_time(run, works)
+        self._return_batches(run_id, works)
         self._wake_scheduler(works)
         if self._is_still(run, works) or lifecycle.overdue(run, self.clock.now()):
             self._recover(run_id)
@@ -87,24 +91,37 @@ class WatchRun:
             watched = lifecycle.with_failure(watched, failure)
         return self.runs.save(watched)
 
-    def _pass_time(self, works: Sequence[Work]) -> None:
+    def _pass_time(self, run: Run, works: Sequence[Work]) -> None:
         until = self.clock.now() + TIME_FOR_A_TURN
-        self.change.all(
-            works,
-            lambda work: protocol.watch(work, now=self.clock.now()),
-            go_on=lambda: self.clock.now() < until,
-        )
+
+        def decide(work: Work) -> Transition | None:
+            now = self.clock.now()
+            return failing_fast.end(run, work, now=now) or protocol.watch(work, now=now)
+
+        self.change.all(works, decide, go_on=lambda: self.clock.now() < until)
+
+    def _return_batches(self, run_id: str, works: Sequence[Work]) -> None:
+        """Right after leases lapsed: what lost runners held is run by those that pull from the same list."""
+        pulled = {work.pull_id for work in works if work.pull_id and work.state is not WorkState.DONE}
+        try:
+            self.return_lapsed(run_id, sorted(pulled))
+        except CrosswindError:
+            _log.exception("batches of %s could not be looked after", run_id)
 
     def _wake_scheduler(self, works: Sequence[Work]) -> None:
+        """Mark the run's lane again, too: whoever enqueued the work may have died between the two writes."""
         now = self.clock.now()
-        if any(
-            work.state is WorkState.WAITING and (work.not_before is None or work.not_before <= now)
+        waiting = [
+            work
             for work in works
-        ):
+            if work.state is WorkState.WAITING and (work.not_before is None or work.not_before <= now)
+        ]
+        if waiting:
+            self.works.line_up(waiting[0])
             self.queues.wake_scheduler()
 
     def _is_still(self, run: Run, works: Sequence[Work]) -> bool:
-        moved: datetime = max(protocol.last_moved(works) or run.created_at, run.created_at)
+        moved: datetime = max(lifecycle.last_moved(works) or run.created_at, run.created_at)
         still = self.clock.now() - moved
         return still >= STILL_AFTER and still % STILL_AFTER < WATCH_INTERVAL + timedelta(seconds=5)
 
@@ -160,7 +177,7 @@ class FailDeadLetters:
                 message.token,
                 token_at=message.sent_at,
                 now=self.clock.now(),
-                reason="admission_failed: the work could not be put into the queue",
+                reason=f"{InfrastructureReason.ADMISSION_FAILED}: the work could not be put into the queue",
             ),
         )
 
@@ -174,7 +191,7 @@ class FailDeadLetters:
                 work,
                 attempt=message.attempt,
                 now=self.clock.now(),
-                reason="undelivered",
+                reason=InfrastructureReason.UNDELIVERED,
                 detail="runners received its message many times and never claimed it",
             )
 

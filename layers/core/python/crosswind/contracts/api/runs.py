@@ -1,0 +1,181 @@
+"""Routes of runs, plans and the queue."""
+
+from crosswind.contracts.api.routing import CURSOR, TEAM, Method, Query, Route
+from crosswind.contracts.explaining import WhyView
+from crosswind.contracts.plans import CreatePlanRequest, PlanAccepted, PlanView
+from crosswind.contracts.queueing import PutTeamQueueRequest, QueueView, TeamQueueView
+from crosswind.contracts.requests import (
+    ArtifactPage,
+    CasePage,
+    LogChunk,
+    RerunAccepted,
+    RerunRequest,
+    RunAccepted,
+    RunPage,
+    RunView,
+    SubmitRunRequest,
+)
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        method=Method.POST,
+        path="/api/v1/tests",
+        area="runs",
+        function="submit_run",
+        status=202,
+        summary="Submit a run of a suite, given whole or by name.",
+        request=SubmitRunRequest,
+        answer=RunAccepted,
+        headers=(
+            Query(
+                "Idempotency-Key", "Repeat a request safely: the same key gives the same run for 24 hours."
+            ),
+        ),
+    ),
+    Route(
+        method=Method.POST,
+        path="/api/v1/plans",
+        area="runs",
+        function="create_plan",
+        status=202,
+        summary="Plan a run without running it: what so many shards would take and cost.",
+        request=CreatePlanRequest,
+        answer=PlanAccepted,
+        headers=(
+            Query(
+                "Idempotency-Key", "Repeat a request safely: the same key gives the same plan for 24 hours."
+            ),
+        ),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/plans/{id}",
+        area="runs",
+        function="get_plan",
+        summary="The plan, its curve, what reaches the goal, and when the run would start.",
+        answer=PlanView,
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests",
+        area="runs",
+        function="list_runs",
+        summary="List runs, newest first.",
+        answer=RunPage,
+        query=(
+            TEAM,
+            Query("suite", "Only runs of this suite."),
+            Query("state", "Only runs in this state."),
+            Query("verdict", "Only runs with this verdict."),
+            *CURSOR,
+        ),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}",
+        area="runs",
+        function="get_run",
+        summary="State, stage, counts, verdict and why.",
+        answer=RunView,
+        query=(Query("detail", "true: also each shard.", "boolean"),),
+    ),
+    Route(
+        method=Method.DELETE,
+        path="/api/v1/tests/{id}",
+        area="runs",
+        function="cancel_run",
+        status=202,
+        summary="Cancel: stops what runs, frees what waits. Repeating it is no error.",
+        answer=RunView,
+    ),
+    Route(
+        method=Method.POST,
+        path="/api/v1/tests/{id}/reruns",
+        area="runs",
+        function="rerun_run",
+        status=202,
+        summary="Run the failed tests of a finished run again, as a further round of the same run.",
+        request=RerunRequest,
+        answer=RerunAccepted,
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/why",
+        area="runs",
+        function="why_run",
+        summary="Why it waits, is red, or passed: sentences, and the facts behind them.",
+        answer=WhyView,
+    ),
+    Route(
+        method=Method.POST,
+        path="/api/v1/tests/{id}/pause",
+        area="runs",
+        function="pause_run",
+        summary="Admit nothing more of a run. What runs, runs on, and its timeout goes on. Repeating it is no error.",
+        answer=RunView,
+    ),
+    Route(
+        method=Method.POST,
+        path="/api/v1/tests/{id}/resume",
+        area="runs",
+        function="resume_run",
+        summary="Let a paused run go on. Repeating it is no error.",
+        answer=RunView,
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/queue",
+        area="runs",
+        function="get_queue",
+        summary="The queue as a team sees it: what waits and why, what runs, its quota and share.",
+        answer=QueueView,
+        query=(TEAM,),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/teams/{team}/queue",
+        area="runs",
+        function="get_team_queue",
+        summary="A team's part of the capacity.",
+        answer=TeamQueueView,
+    ),
+    Route(
+        method=Method.PUT,
+        path="/api/v1/teams/{team}/queue",
+        area="runs",
+        function="put_team_queue",
+        summary="Set a team's weight, quota and limits (admins), or pause it (editors).",
+        request=PutTeamQueueRequest,
+        answer=TeamQueueView,
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/results",
+        area="runs",
+        function="list_results",
+        summary="Test cases, failed first.",
+        answer=CasePage,
+        query=(Query("status", "Only cases with this status."), *CURSOR),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/artifacts",
+        area="runs",
+        function="list_artifacts",
+        summary="Uploaded files with links.",
+        answer=ArtifactPage,
+        query=(Query("workId", "Only files of this shard."), *CURSOR),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/logs",
+        area="runs",
+        function="read_logs",
+        summary="One shard's log from an offset.",
+        answer=LogChunk,
+        query=(
+            Query("workId", "The shard or preparation, such as shard-00003."),
+            Query("offset", "Byte offset to read from; 0 unless told.", "integer"),
+        ),
+    ),
+)
