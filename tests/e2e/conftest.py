@@ -23,7 +23,7 @@ from crosswind.adapters.aws.dynamo import Dynamo
 from crosswind.adapters.aws.queue_store import DynamoQueueStore
 from crosswind.local import emulator, processes
 from crosswind.local.home import Home, LocalState
-from crosswind.runs.ports import QueueEntry
+from crosswind.runs.admission.model import QueueEntry
 from tests.e2e.runs import Api
 
 RUNNERS = 2
@@ -62,11 +62,11 @@ class Cloud:
             check=False,
         )
 
-    def up(self) -> dict[str, Any]:
+    def up(self, *, runners: int = RUNNERS) -> dict[str, Any]:
         """`crosswind up`; its JSON."""
         options = ["--port", str(self.port), "--emulator-port", str(self.emulator_port)]
         mode = "--iam" if self.iam_enforced else "--no-iam"
-        done = self.crosswind("up", "--json", *options, "--runners", str(RUNNERS), mode)
+        done = self.crosswind("up", "--json", *options, "--runners", str(runners), mode)
         assert done.returncode == 0, done.stderr
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer

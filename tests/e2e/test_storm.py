@@ -1,0 +1,21 @@
+"""The small edition of the storm: a hundred shards of three teams while everything around them breaks."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.storm.run import Storm, blow
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("storm")]
+
+
+def test_in_a_storm_every_shard_ends_once_in_an_order_that_the_policy_explains(tmp_path: Path) -> None:
+    storm = Storm(shards=100, concurrency=20, median_seconds=1.0, kill_every_seconds=6.0)
+    outcome = blow(storm, folder=tmp_path)
+    assert outcome.verdicts == {"passed": 9}
+    assert (outcome.recorded, outcome.lost, outcome.doubled) == (100, 0, 0)
+    assert outcome.unexplained == 0
+    assert outcome.out_of_order == ()
+    assert outcome.faults["emulator killed and restarted"] == 1
+    assert outcome.faults["runners killed (leases at most)"] > 0
+    assert outcome.faults["messages doubled and delayed"] > 0
