@@ -5,13 +5,13 @@ The API's Lambdas are in the edge stack, beside the gateway that calls them.
 
 from dataclasses import dataclass
 
-from aws_cdk import CfnOutput, Duration, Stack, aws_events, aws_events_targets, aws_iam
+from aws_cdk import CfnOutput, Duration, Stack, aws_cloudwatch, aws_events, aws_events_targets, aws_iam
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
 from cdk.assets import Packages
 from cdk.constructs import access
-from cdk.constructs.alarm import add_silence_alarm
+from cdk.constructs.alarm import add_alarm, add_silence_alarm
 from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
 from cdk.constructs.queue import Queue, QueueProps
 from cdk.constructs.state_machine import MapData, StateMachine, StateMachineProps
@@ -257,6 +257,20 @@ class RunsStack(Stack):
                 metric=sweep.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
                 periods=2,
                 meaning="The sweep has not run for ten minutes: lost runs are not recovered. Is its rule enabled?",
+            )
+            add_alarm(
+                self,
+                "RunsOrphaned",
+                metric=aws_cloudwatch.Metric(
+                    namespace="Crosswind",
+                    metric_name="OrphanedRuns",
+                    dimensions_map={"stage": self._stage.name, "service": "crosswind"},
+                    period=Duration.minutes(5),
+                    statistic="Sum",
+                ),
+                above=5,
+                meaning="More than five runs in five minutes had lost their execution and were recovered: "
+                "see the failed executions of the state machine.",
             )
 
     def _define_recorder(self) -> None:

@@ -29,6 +29,17 @@ def watch(number: int) -> str:
     return WatchMessage(run_id=run_id(number)).to_wire()
 
 
+def test_metrics_are_one_line_with_no_dimension_for_runs_teams_or_tests(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry.count(stage="dev", orphaned_runs=2, delayed_events=0)
+    line = json.loads(capsys.readouterr().out)
+    assert (line["OrphanedRuns"], line["DelayedEvents"], line["stage"]) == ([2.0], [0.0], "dev")
+    [metrics] = line["_aws"]["CloudWatchMetrics"]
+    assert metrics["Namespace"] == "Crosswind"
+    assert metrics["Dimensions"] == [["stage", "service"]]
+
+
 class TestTaskHandler:
     def test_a_task_is_parsed_and_its_answer_dumped_in_camel_case(self) -> None:
         @task_handler

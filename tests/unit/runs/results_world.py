@@ -32,7 +32,7 @@ from crosswind.runs.usecases.discovering import ReadDiscovery
 from crosswind.runs.usecases.ingesting import IngestShard
 from crosswind.runs.usecases.judging import FoldRun, JudgeRun
 from crosswind.runs.usecases.planning import PlanRun
-from crosswind.runs.usecases.pulling import CommittedBatches
+from crosswind.runs.usecases.pulling import CommittedBatches, MeasureShortfall, OpenWorkList, TellShortfall
 from tests.fakes.channels import MemoryEventBus, MemoryQueues, MemoryTaskTokens
 from tests.fakes.history import MemoryHistoryStore, MemoryQuarantineStore
 from tests.fakes.objects import MemoryObjectStore
@@ -132,7 +132,8 @@ class World:
             fail_rest=lambda work, mode: self.ended.append((work.key.work_id, mode)),
         )
         self.close = CloseStage(**given, quarantines=self.quarantines, clock=self.clock)
-        self.fold = FoldRun(**given, quarantines=self.quarantines, clock=self.clock)
+        shortfall = TellShortfall(OpenWorkList(self.artifacts), MeasureShortfall(self.pulls))
+        self.fold = FoldRun(**given, quarantines=self.quarantines, shortfall=shortfall, clock=self.clock)
         self.judge = JudgeRun(**given, history=self.history)
         self.publish = PublishRun(runs=self.runs, bus=self.bus, clock=self.clock, pause=no_pause)
         perform = PerformEffects(queues=MemoryQueues(), tokens=self.tokens)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.suites import Distribution
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.kernel.errors import DependencyError, NotFoundError
 from crosswind.runs import layout
@@ -135,3 +136,16 @@ def test_results_lie_in_pages_that_the_index_describes(world: World) -> None:
     assert {key: each.data for key, each in world.artifacts.objects.items()} == {
         key: each.data for key, each in before.items()
     }
+
+
+def test_a_work_list_that_was_not_worked_off_says_where_the_rest_is(world: World) -> None:
+    started(world, "a", "b", "c", distribution=Distribution.PULL)
+    world.run_shard(0)
+    world.run_shard(1)
+    world.ingest_all()
+    kind, reason = world.verdict()
+    assert kind is VerdictKind.INCONCLUSIVE
+    assert "3 planned tests have no result" in reason
+    assert "of the work list" in reason
+    assert "not done: " in reason
+    assert "never given out" in reason

@@ -104,13 +104,16 @@ def close_stage() -> "CloseStage":
 def fold_run() -> "FoldRun":
     """FoldRun."""
     from crosswind.runs.usecases.judging import FoldRun
+    from crosswind.runs.usecases.pulling import MeasureShortfall, OpenWorkList, TellShortfall
 
     settings = _settings()
+    artifacts = stores.artifacts(settings)
     return FoldRun(
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
-        artifacts=stores.artifacts(settings),
+        artifacts=artifacts,
         quarantines=stores.quarantine_store(settings),
+        shortfall=TellShortfall(OpenWorkList(artifacts), MeasureShortfall(stores.pull_store(settings))),
         clock=SystemClock(),
         pause=jittered_pause,
     )

@@ -114,6 +114,11 @@ def sweep_runs() -> "SweepRuns":
     )
 
 
+def stage() -> str:
+    """The name of the deployment."""
+    return _settings().stage
+
+
 @cache
 def fail_dead_letters() -> "FailDeadLetters":
     """End what the queues gave up."""

@@ -1,6 +1,6 @@
 """FoldRun and JudgeRun: what the shards left becomes the run's results, and the results its verdict."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -9,8 +9,9 @@ from crosswind.contracts.requests import CaseStatus, RunState
 from crosswind.contracts.resolved import NotRunStage, Plan, ResultsIndex
 from crosswind.contracts.suites import BudgetMetric
 from crosswind.contracts.tasks import FoldRunAnswer
-from crosswind.contracts.work import WorkKind, WorkOutcome
+from crosswind.contracts.work import PullRef, WorkKind, WorkOutcome
 from crosswind.kernel.clock import Clock
+from crosswind.kernel.errors import NotFoundError, TooLargeError
 from crosswind.kernel.retry import Pause
 from crosswind.runs import layout
 from crosswind.runs.evidence import RED
@@ -38,13 +39,15 @@ class FoldRun:
     works: WorkStore
     artifacts: ObjectStore
     quarantines: QuarantineStore
+    shortfall: Callable[[str, PullRef], str | None]  # TellShortfall
     clock: Clock
     pause: Pause
 
     def __call__(self, run_id: str) -> FoldRunAnswer:
         """How much there is."""
         run = documents.change_run(self.runs, run_id, _judging, pause=self.pause)
-        folded = self._fold(run, documents.read_plans(self.artifacts, run))
+        plans = documents.read_plans(self.artifacts, run)
+        folded = self._fold(run, plans)
         pages = 0
         rows = iter(folded.cases)
         while page := list(islice(rows, PAGE_ROWS)):
@@ -54,7 +57,7 @@ class FoldRun:
             page_size=PAGE_ROWS,
             total=len(folded.cases),
             ranges=folded.ranges(),
-            faults=folded.faults,
+            faults=(*folded.faults, *self._shortfalls(run, plans, folded.open_pulls)),
             muted=folded.muted,
             not_run=tuple(NotRunStage(name=each.name, tests=each.tests) for each in folded.not_run),
             left_out=folded.left_out,
@@ -70,6 +73,18 @@ class FoldRun:
             pause=self.pause,
         )
         return FoldRunAnswer(tests=len(folded.cases), pages=pages)
+
+    def _shortfalls(self, run: Run, plans: Sequence[Plan], open_pulls: Sequence[str]) -> Iterator[str]:
+        """Why tests of a work list have no record, where nobody has ended the run or the list before its end."""
+        if run.cancel_requested_at is not None or run.failed_fast:
+            return
+        for pull in (pull for plan in plans for pull in plan.pulls if pull.pull_id in open_pulls):
+            try:
+                told = self.shortfall(run.run_id, PullRef(pull_id=pull.pull_id, key=pull.key))
+            except (NotFoundError, TooLargeError) as error:
+                told = f"its work list cannot be read: {error}"
+            if told is not None:
+                yield f"test job {pull.test!r}: {told}"
 
     def _fold(self, run: Run, plans: Sequence[Plan]) -> Folded:
         works = {work.key.work_id: work for work in self.works.of_run(run.run_id)}

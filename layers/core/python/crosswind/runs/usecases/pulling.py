@@ -215,6 +215,18 @@ class MeasureShortfall:
         )
 
 
+@dataclass(frozen=True)
+class TellShortfall:
+    """What of a list was not done, as a sentence for the verdict."""
+
+    open_list: OpenWorkList
+    measure: MeasureShortfall
+
+    def __call__(self, run_id: str, ref: PullRef) -> str | None:
+        """None when every unit was done. Raises NotFoundError, TooLargeError."""
+        return self.measure(run_id, self.open_list(ref)).sentence()
+
+
 def _holder_key(batch: Batch) -> WorkKey:
     return WorkKey(batch.run_id, batch.work_id)
 
