@@ -130,7 +130,7 @@ def test_a_run_over_whose_results_workers_die_is_published_unjudged_in_the_end(w
         def __call__(self, run_id: str) -> FoldRunAnswer:
             raise DyingError
 
-    deadly = Deadly(world.runs, world.works, world.artifacts, world.quarantines, world.clock, no_pause)
+    deadly = Deadly(**vars(world.fold))
     world.run_shard(0, junit("a"))
     world.run_shard(1, junit("b", "c"))
     recover = recovering(world)
