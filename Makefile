@@ -47,6 +47,13 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.scale
 	@$(BIN)/python -m tests.bench.recovery
 	@$(BIN)/python -m tests.bench.third_party
+	@$(BIN)/python -m tests.bench.simulate
+	@$(BIN)/python -m tests.bench.admission_pure
+	@$(BIN)/python -m tests.bench.admission
+	@$(BIN)/python -m tests.bench.costs
+	@$(BIN)/python -m tests.bench.pulling
+	@$(BIN)/python -m tests.bench.history
+	@$(BIN)/python -m tests.bench.storm
 
 check: format-check lint types imports synth test test-iam ## Everything that CI checks
 
