@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=100)
     parser.add_argument("--median-seconds", type=float, default=4.0)
     parser.add_argument("--kill-every", type=float, default=15.0)
+    parser.add_argument("--kills", type=int, default=8)
     parser.add_argument("--restarts", type=int, default=2)
     parser.add_argument("--chart", type=Path)
     parser.add_argument("--json", action="store_true")
@@ -28,6 +29,7 @@ def main() -> None:
             concurrency=options.concurrency,
             median_seconds=options.median_seconds,
             kill_every_seconds=options.kill_every,
+            kills=options.kills,
             restarts=options.restarts,
         )
     )

@@ -96,11 +96,11 @@ def test_a_schedule_starts_its_suite_by_an_alarm_and_a_trigger_follows_the_verdi
     api.http.delete(f"/api/v1/triggers/{after}", params={"team": "demo"}).raise_for_status()
 
 
-def test_a_schedule_of_every_minute_fires_each_minute_once_until_it_is_paused(
+def test_a_schedule_of_every_minute_fires_a_minute_once_until_it_is_paused(
     cloud: Cloud, api: Api, stored: str
 ) -> None:
     put(api, "Schedule", stored, {"suite": stored, "cron": "* * * * *", "overlap": "allow"})
-    until(lambda: len(firings_of(api, stored)) >= 2, seconds=2 * ALARM_SECONDS)
+    until(lambda: firings_of(api, stored), seconds=ALARM_SECONDS)
     paused = api.http.post(f"/api/v1/schedules/{stored}/pause", params={"team": "demo"})
     assert paused.json()["state"] == "paused"
     firings = firings_of(api, stored)

@@ -35,6 +35,7 @@ class Storm:
     concurrency: int
     median_seconds: float
     kill_every_seconds: float
+    kills: int  # then it calms down: what was lost last still has to come back
     throttled_share: float = 0.05
     restarts: int = 1
     seed: int = 1
@@ -111,14 +112,16 @@ def _blow_until_finished(
     while unfinished(api, runs):
         elapsed = time.monotonic() - began
         assert elapsed < _FINISH_SECONDS, f"not finished in {_FINISH_SECONDS:.0f} s: {unfinished(api, runs)}"
-        if elapsed >= next_kill:
+        if rounds == storm.kills:
+            throttle(cloud, 0)
+        elif elapsed >= next_kill:
             next_kill += storm.kill_every_seconds
             rounds += 1
             counts["runners killed (leases at most)"] += crew.kill_one(chance)
             counts["Lambda workers killed"] += cloud.kill_lambda_workers() if rounds % 2 else 0
             throttle(cloud, storm.throttled_share if rounds % 3 == 1 else 0)
             counts["throttled spells"] += rounds % 3 == 1
-        if restarts < storm.restarts and elapsed >= 2.5 * storm.kill_every_seconds:
+        if restarts < storm.restarts and elapsed >= (2.5 + 4 * restarts) * storm.kill_every_seconds:
             restarts += 1
             throttle(cloud, 0)
             restart(cloud)
