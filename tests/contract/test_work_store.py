@@ -98,6 +98,7 @@ class WorkStoreContract(ABC):
             estimate_seconds=12.25,
             not_before=at,
             admitted_at=at,
+            redispatched_at=at,
             lease=Lease(runner_id="pod-1", started_at=at, expires_at=at + timedelta(seconds=30)),
             progress=Progress(tests_done=5, tests_failed=1, log_bytes=2**40),
             failures=(

@@ -54,7 +54,12 @@ class Cloud:
         """Run the command line as a user would."""
         return subprocess.run(
             [str(Path(sys.executable).with_name("crosswind")), *words],
-            env={**_own_environment(), "CROSSWIND_HOME": str(self.home.path), **environ},
+            env={
+                **_own_environment(),
+                "CROSSWIND_HOME": str(self.home.path),
+                "XDG_CONFIG_HOME": str(self.home.path / "config"),
+                **environ,
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -41,7 +41,7 @@ GREEN_XML = '<testsuite name="s"><testcase classname="c" name="n"/></testsuite>'
 
 
 def test_a_green_suite_passes_with_every_planned_test_recorded_once(api: Api) -> None:
-    run = api.submit(suite([pytest_job(shards={"count": 3})]), files=GREEN)
+    run = api.submit(suite([pytest_job(shards={"count": 3, "distribution": "static"})]), files=GREEN)
     view = api.finished(run)
     assert view["verdict"]["kind"] == "passed", view
     assert view["tests"]["total"] == 12

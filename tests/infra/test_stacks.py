@@ -157,7 +157,7 @@ def test_ended_executions_and_the_minute_reach_their_workers(assembly: Assembly)
     assert "SweepRuns" in targets
     assert "FireSchedules" in targets
     patterns = [rule for rule in rules if rule.get("EventPattern")]
-    (ended,) = [rule for rule in patterns if rule["EventPattern"]["source"] == ["aws.states"]]
+    (ended,) = [rule for rule in patterns if rule["EventPattern"].get("source") == ["aws.states"]]
     assert set(ended["EventPattern"]["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
     assert "RecoverRun" in text(ended["Targets"])
 

@@ -138,7 +138,7 @@ def last_moved(works: Sequence[Work]) -> datetime | None:
 def _moments(work: Work) -> list[datetime]:
     known = [
         work.token_at,
-        work.admitted_at,
+        work.redispatched_at or work.admitted_at,
         work.lease.expires_at - LEASE_DURATION if work.lease else None,
         work.failures[-1].at if work.failures else None,
         work.commit.at if work.commit else None,

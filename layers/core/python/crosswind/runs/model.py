@@ -122,6 +122,7 @@ class Work:
     token_at: datetime | None = None  # when the token was sent: of two tokens the later one is current
     not_before: datetime | None = None  # backoff after an infrastructure failure
     admitted_at: datetime | None = None
+    redispatched_at: datetime | None = None  # since then its message was sent again
     lease: Lease | None = None
     progress: Progress = Progress()
     failures: tuple[InfrastructureFailure, ...] = ()

@@ -126,6 +126,7 @@ def admit(
         work,
         state=WorkState.ADMITTED,
         admitted_at=now,
+        redispatched_at=None,
         not_before=None,
         decision=decision[:_LONGEST_REASON] if decision else None,
         borrowed=borrowed,
@@ -154,9 +155,9 @@ def redispatch(work: Work, *, now: datetime) -> Transition | None:
     """Send admitted work again when nobody has claimed it for long: its message is taken for lost."""
     if work.state is not WorkState.ADMITTED or work.admitted_at is None:
         return None
-    if now < work.admitted_at + REDISPATCH_AFTER:
+    if now < (work.redispatched_at or work.admitted_at) + REDISPATCH_AFTER:
         return None
-    again = replace(work, admitted_at=now)
+    again = replace(work, redispatched_at=now)
     return Transition(again, (_dispatch(again),))
 
 

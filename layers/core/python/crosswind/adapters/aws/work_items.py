@@ -57,6 +57,7 @@ def work_item(work: Work, *, retention: timedelta) -> Item:
             "enqueuedAt": to_iso(work.enqueued_at),
             "notBefore": iso(work.not_before),
             "admittedAt": iso(work.admitted_at),
+            "redispatchedAt": iso(work.redispatched_at),
             "lease": _lease_values(work.lease),
             "progress": {
                 "testsDone": work.progress.tests_done,
@@ -105,6 +106,7 @@ def read_work(item: Item) -> Work:
         enqueued_at=from_iso(values["enqueuedAt"]),
         not_before=moment(values.get("notBefore")),
         admitted_at=moment(values.get("admittedAt")),
+        redispatched_at=moment(values.get("redispatchedAt")),
         lease=_read_lease(values.get("lease")),
         progress=_read_progress(values["progress"]),
         failures=tuple(_read_failure(failure) for failure in values["failures"]),
