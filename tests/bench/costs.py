@@ -100,16 +100,16 @@ class Ledger:
         puts = self.calls["s3.PutObject"]
         gets = self.calls["s3.GetObject"] + self.calls["s3.HeadObject"]
         return {
-            "state transitions": transitions * shards * 0.025 / 1_000,
-            "table writes": self.write_units * 0.625 / 1e6,
-            "table reads": self.read_units * 0.125 / 1e6,
-            "queue calls": queue * 0.40 / 1e6,
-            "object writes": puts * 0.005 / 1_000,
-            "object reads": gets * 0.0004 / 1_000,
+            "state transitions": transitions * shards * pricing.TRANSITION,
+            "table writes": self.write_units * pricing.WRITE_UNIT,
+            "table reads": self.read_units * pricing.READ_UNIT,
+            "queue calls": queue * pricing.QUEUE_CALL,
+            "object writes": puts * pricing.OBJECT_PUT,
+            "object reads": gets * pricing.OBJECT_GET,
             "functions (assumed time)": shards
             * (
-                _LAMBDA["seconds per shard"] * _LAMBDA["GiB"] * 0.0000166667
-                + _LAMBDA["calls per shard"] * 0.2e-6
+                _LAMBDA["seconds per shard"] * _LAMBDA["GiB"] * pricing.LAMBDA_GIB_SECOND
+                + _LAMBDA["calls per shard"] * pricing.LAMBDA_CALL
             ),
             "functions' logs (assumed volume)": shards * _LOG_BYTES_PER_SHARD * _LOG_BYTE,
         }

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from crosswind.cli import render
 from crosswind.cli.errors import CliError
+from crosswind.cli.paging import LARGEST_PAGE, every_item
 from crosswind.cli.session import (
     EndpointOption,
     JsonOption,
@@ -26,7 +27,6 @@ from crosswind.contracts.schedules import (
     Schedule,
     SchedulePage,
     ScheduleState,
-    ScheduleSummary,
     ScheduleView,
 )
 from crosswind.kernel.errors import FieldError, InvalidInputError
@@ -84,16 +84,13 @@ def list_schedules(
 ) -> None:
     """List schedules."""
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        items: list[ScheduleSummary] = []
-        cursor: str | None = None
-        while True:
-            page = session.client.list_schedules({"team": team, "limit": 200, "cursor": cursor})
-            items += page.items
-            cursor = page.next_cursor
-            if not cursor:
-                break
+        items = every_item(
+            lambda cursor: session.client.list_schedules(
+                {"team": team, "limit": LARGEST_PAGE, "cursor": cursor}
+            )
+        )
         if as_json:
-            session.emit(SchedulePage(items=tuple(items)))
+            session.emit(SchedulePage(items=items))
             return
         header = ("schedule", "suite", "state", "when", "next", "last")
         rows = [

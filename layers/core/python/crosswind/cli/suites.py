@@ -8,6 +8,7 @@ import yaml
 
 from crosswind.cli import render
 from crosswind.cli.errors import CliError
+from crosswind.cli.paging import LARGEST_PAGE, every_item
 from crosswind.cli.session import (
     EndpointOption,
     JsonOption,
@@ -17,7 +18,7 @@ from crosswind.cli.session import (
 )
 from crosswind.cli.sources import child, compose
 from crosswind.cli.submitting import SourceRootOption, load_suite
-from crosswind.contracts.requests import SuitePage, SuiteSummary
+from crosswind.contracts.requests import SuitePage
 
 SuiteArgument = Annotated[str, typer.Argument(metavar="SUITE", help="The suite's name.")]
 FileOption = Annotated[Path, typer.Option("-f", "--file", help="The suite as YAML or JSON.")]
@@ -79,16 +80,11 @@ def list_suites(
 ) -> None:
     """List stored suites."""
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        items: list[SuiteSummary] = []
-        cursor: str | None = None
-        while True:
-            page = session.client.list_suites({"team": team, "limit": 200, "cursor": cursor})
-            items += page.items
-            cursor = page.next_cursor
-            if not cursor:
-                break
+        items = every_item(
+            lambda cursor: session.client.list_suites({"team": team, "limit": LARGEST_PAGE, "cursor": cursor})
+        )
         if as_json:
-            session.emit(SuitePage(items=tuple(items)))
+            session.emit(SuitePage(items=items))
             return
         rows = [(item.name, item.team, item.updated_at, item.updated_by) for item in items]
         lines = render.columns(("suite", "team", "updated", "by"), rows) if rows else ["no stored suites"]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from crosswind.cli import render
+from crosswind.cli.paging import LARGEST_PAGE, every_item
 from crosswind.cli.requests import request_of
 from crosswind.cli.schedules import FileOption, read_document
 from crosswind.cli.session import EndpointOption, JsonOption, ProfileOption, TeamOption, open_session
@@ -69,16 +70,13 @@ def list_triggers(
 ) -> None:
     """List triggers."""
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        items: list[TriggerView] = []
-        cursor: str | None = None
-        while True:
-            page = session.client.list_triggers({"team": team, "limit": 200, "cursor": cursor})
-            items += page.items
-            cursor = page.next_cursor
-            if not cursor:
-                break
+        items = every_item(
+            lambda cursor: session.client.list_triggers(
+                {"team": team, "limit": LARGEST_PAGE, "cursor": cursor}
+            )
+        )
         if as_json:
-            session.emit(TriggerPage(items=tuple(items)))
+            session.emit(TriggerPage(items=items))
             return
         rows = [
             (

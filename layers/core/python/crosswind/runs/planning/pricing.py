@@ -16,14 +16,14 @@ GIB_HOUR = 0.004445
 LEAST_BILLED_SECONDS = 60.0
 POD_OVERHEAD_MIB = 256
 
-_TRANSITION = 0.025 / 1_000
-_LAMBDA_GIB_SECOND = 0.0000166667
-_LAMBDA_CALL = 0.20 / 1_000_000
-_WRITE_UNIT = 0.625 / 1_000_000
-_READ_UNIT = 0.125 / 1_000_000
-_QUEUE_CALL = 0.40 / 1_000_000
-_OBJECT_PUT = 0.005 / 1_000
-_OBJECT_GET = 0.0004 / 1_000
+TRANSITION = 0.025 / 1_000
+LAMBDA_GIB_SECOND = 0.0000166667
+LAMBDA_CALL = 0.20 / 1_000_000
+WRITE_UNIT = 0.625 / 1_000_000
+READ_UNIT = 0.125 / 1_000_000
+QUEUE_CALL = 0.40 / 1_000_000
+OBJECT_PUT = 0.005 / 1_000
+OBJECT_GET = 0.0004 / 1_000
 
 _SIZES: tuple[tuple[int, tuple[int, ...]], ...] = (
     (250, (512, 1024, 2048)),
@@ -100,26 +100,26 @@ def cost(busy: Iterable[float], size: Size, *, batches: float = 0.0) -> Cost:
     """Of machines that were kept for so many seconds each, and leased so many batches each."""
     price = second_price(size)
     compute = 0.0
-    control = _TRANSITIONS_PER_RUN * _TRANSITION
+    control = _TRANSITIONS_PER_RUN * TRANSITION
     for seconds in busy:
         compute += max(seconds, LEAST_BILLED_SECONDS) * price
         control += _shard_control(seconds) + batches * _BATCH
     return Cost(compute, control)
 
 
-_BATCH = _WRITES_PER_BATCH * _WRITE_UNIT + _PUTS_PER_BATCH * _OBJECT_PUT
+_BATCH = _WRITES_PER_BATCH * WRITE_UNIT + _PUTS_PER_BATCH * OBJECT_PUT
 
 
 def _shard_control(seconds: float) -> float:
     heartbeats = math.ceil(seconds / _SECONDS_PER_HEARTBEAT)
     chunks = math.ceil(seconds / _SECONDS_PER_LOG_CHUNK)
     return (
-        _TRANSITIONS_PER_SHARD * _TRANSITION
-        + (_WRITES_PER_SHARD + heartbeats) * _WRITE_UNIT
-        + _READS_PER_SHARD * _READ_UNIT
-        + _QUEUE_CALLS_PER_SHARD * _QUEUE_CALL
-        + (_PUTS_PER_SHARD + chunks) * _OBJECT_PUT
-        + _GETS_PER_SHARD * _OBJECT_GET
-        + _LAMBDA_GIB_SECONDS_PER_SHARD * _LAMBDA_GIB_SECOND
-        + _LAMBDA_CALLS_PER_SHARD * _LAMBDA_CALL
+        _TRANSITIONS_PER_SHARD * TRANSITION
+        + (_WRITES_PER_SHARD + heartbeats) * WRITE_UNIT
+        + _READS_PER_SHARD * READ_UNIT
+        + _QUEUE_CALLS_PER_SHARD * QUEUE_CALL
+        + (_PUTS_PER_SHARD + chunks) * OBJECT_PUT
+        + _GETS_PER_SHARD * OBJECT_GET
+        + _LAMBDA_GIB_SECONDS_PER_SHARD * LAMBDA_GIB_SECOND
+        + _LAMBDA_CALLS_PER_SHARD * LAMBDA_CALL
     )
