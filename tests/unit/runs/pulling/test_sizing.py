@@ -5,14 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosswind.contracts.work import PullList, PullUnit
-from crosswind.runs.pulling.model import PullHead
 from crosswind.runs.pulling.sizing import (
     BATCHES_PER_RUNNER,
     LEAST_PART,
     MOST_UNITS,
     SHARE,
     Sizing,
-    batch_units,
 )
 
 
@@ -32,10 +30,9 @@ def sizes(pull_list: PullList, *, runners: int) -> list[int]:
 
 
 def test_a_batch_is_a_twentieth_of_what_is_left_for_each_runner() -> None:
-    pull_list = make_list([1.0] * 1000)
-    assert batch_units(pull_list, PullHead(run_id="r", pull_id="p"), runners=4) == int(1000 / 4 * SHARE)
-    half = PullHead(run_id="r", pull_id="p", next_unit=500)
-    assert batch_units(pull_list, half, runners=4) == int(500 / 4 * SHARE)
+    sizing = Sizing.of(make_list([1.0] * 1000))
+    assert sizing.units(0, runners=4) == int(1000 / 4 * SHARE)
+    assert sizing.units(500, runners=4) == int(500 / 4 * SHARE)
 
 
 def test_a_unit_that_is_longer_than_that_is_a_batch_by_itself() -> None:

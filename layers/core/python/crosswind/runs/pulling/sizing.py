@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from crosswind.contracts.work import PullList
-from crosswind.runs.pulling.model import PullHead
 
 SHARE = 0.05
 """Of the estimated work that is left for each runner."""
@@ -62,8 +61,3 @@ class Sizing:
         wanted = min(max(SHARE * even, self.least), even)
         behind = bisect_right(self.ends, start + wanted, lo=next_unit)
         return min(max(behind - next_unit, 1), MOST_UNITS)
-
-
-def batch_units(pull_list: PullList, head: PullHead, *, runners: int) -> int:
-    """Units of the list's next batch, as `Sizing` says. Who leases more than once keeps the Sizing."""
-    return Sizing.of(pull_list).units(head.next_unit, runners=runners)
