@@ -34,6 +34,7 @@ def main() -> None:
         )
     )
     if options.chart:
+        options.chart.parent.mkdir(parents=True, exist_ok=True)
         options.chart.write_text(draw(outcome), encoding="utf-8")
     figures = dataclasses.asdict(outcome)
     del figures["spans"]

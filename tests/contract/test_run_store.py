@@ -10,8 +10,9 @@ from crosswind.adapters.aws.run_store import DynamoRunStore
 from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.errors import ConflictError, InvalidInputError, NotFoundError, WriteConflictError
+from crosswind.kernel.ids import IdempotencyKey
 from crosswind.runs.model import Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
-from crosswind.runs.ports import IdempotencyKey, RunFilter, RunStore
+from crosswind.runs.ports import RunFilter, RunStore
 from tests.fakes import START, MemoryRunStore, SettableClock, make_event, make_run
 from tests.stores.embedded import Tables
 

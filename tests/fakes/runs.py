@@ -11,8 +11,10 @@ from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.requests import RunState
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, InvalidInputError, NotFoundError, WriteConflictError
+from crosswind.kernel.ids import IdempotencyKey
+from crosswind.kernel.paging import Page
 from crosswind.runs.model import Case, Run, RunPurpose
-from crosswind.runs.ports import IdempotencyKey, Page, RunFilter, SuiteRecord
+from crosswind.runs.ports import RunFilter, SuiteRecord
 from tests.fakes.time import SettableClock
 
 IDEMPOTENCY_LASTS = timedelta(hours=24)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.schedules import MissedPolicy, Overlap
 from crosswind.kernel.errors import ConflictError, InvalidInputError, WriteConflictError
-from crosswind.runs.ports import Page
+from crosswind.kernel.paging import Page
 from crosswind.runs.schedules.model import Schedule, Timing, Trigger, TriggerFiring
 from tests.fakes.time import START
 

@@ -18,9 +18,10 @@ from crosswind.adapters.aws.suite_store import DynamoSuiteStore
 from crosswind.adapters.aws.work_store import ADMISSIONS_AT_ONCE, DynamoWorkStore
 from crosswind.contracts.requests import CaseStatus, RunState
 from crosswind.kernel.errors import InvalidInputError, TooLargeError, WriteConflictError
+from crosswind.kernel.ids import IdempotencyKey
 from crosswind.runs.admission.ports import TeamSettings
 from crosswind.runs.model import Case, WorkState
-from crosswind.runs.ports import IdempotencyKey, RunFilter, SuiteRecord
+from crosswind.runs.ports import RunFilter, SuiteRecord
 from tests.fakes import START, SettableClock, make_event, make_run, make_work
 from tests.stores.embedded import Tables
 

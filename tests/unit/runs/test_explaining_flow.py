@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from crosswind.contracts.explaining import Cause, WhyView
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.queueing import HolderView, WaitingView
 from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.work import WorkOutcome
@@ -18,7 +19,6 @@ from crosswind.runs.history.model import JobKey, Observation, Outcome, TestHisto
 from crosswind.runs.identity import case_id
 from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.model import Case, InfrastructureFailure
-from crosswind.runs.permissions import Guard
 from crosswind.runs.usecases.explaining import ExplainRun
 from crosswind.runs.usecases.reading import FindRun
 from tests.fakes.history import MemoryHistoryStore

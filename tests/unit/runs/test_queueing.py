@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.actors import Role
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.queueing import HolderView, PutTeamQueueRequest
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.suites import Priority
@@ -15,7 +16,6 @@ from crosswind.platform.access import decide
 from crosswind.runs.admission.backpressure import retry_after_seconds
 from crosswind.runs.admission.model import Capacity, Reason, TeamPolicy
 from crosswind.runs.model import WorkState
-from crosswind.runs.permissions import Guard
 from crosswind.runs.usecases.pausing import PauseRun, ResumeRun
 from crosswind.runs.usecases.queueing import GetQueue, GetTeamQueue, PutTeamQueue, ReadQueue, WhyWaiting
 from crosswind.runs.usecases.reading import FindRun

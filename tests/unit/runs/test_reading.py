@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import ArtifactKind, CaseStatus, RunState
 from crosswind.contracts.resolved import ResultsIndex
 from crosswind.contracts.work import FileRef, ShardResult, WorkOutcome
@@ -24,7 +25,6 @@ from crosswind.runs.model import (
     Work,
     WorkState,
 )
-from crosswind.runs.permissions import Guard
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
 from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs

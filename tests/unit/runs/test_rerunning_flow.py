@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.events import RunFinished
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import CaseStatus, RerunAccepted, RerunRequest, RunState, VerdictKind
 from crosswind.contracts.suites import Framework, StageCondition
 from crosswind.contracts.tasks import PlanOutcome, RunExecutionInput
@@ -16,7 +17,6 @@ from crosswind.kernel.errors import ConflictError, DependencyError, ForbiddenErr
 from crosswind.platform.access import decide
 from crosswind.runs import lifecycle
 from crosswind.runs.model import Case, RunPurpose
-from crosswind.runs.permissions import Guard
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.cancelling import EndWork

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import CreateSourceRequest
 from crosswind.kernel.errors import ForbiddenError
 from crosswind.platform.access import decide
 from crosswind.runs import layout
-from crosswind.runs.permissions import Guard
 from crosswind.runs.usecases.sources import CreateSource
 from tests.fakes import MemoryObjectStore, SettableClock
 from tests.unit.runs.suites_samples import DIGEST, RUNNER, STRANGER

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import SubmitRunRequest
 from crosswind.contracts.resolved import ResolvedSuite
 from crosswind.contracts.tasks import RunExecutionInput
@@ -22,7 +23,6 @@ from crosswind.kernel.errors import (
 from crosswind.platform.access import decide
 from crosswind.runs import layout
 from crosswind.runs.model import Run
-from crosswind.runs.permissions import Guard
 from crosswind.runs.spec_rules import Rules
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.submitting import SubmitRun

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from crosswind.contracts.actors import Actor, Role
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.tasks import RunExecutionInput
@@ -28,7 +29,6 @@ from crosswind.runs import layout, protocol
 from crosswind.runs.admission.lanes import Lanes
 from crosswind.runs.admission.model import Account, Capacity
 from crosswind.runs.model import ShardSummary, Work, WorkKey
-from crosswind.runs.permissions import Guard
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.protocol import Effect
 from crosswind.runs.pulling.model import Batch, PullHead

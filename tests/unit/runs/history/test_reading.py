@@ -8,13 +8,13 @@ import pytest
 
 from crosswind.contracts.actors import Actor, Role
 from crosswind.contracts.history import FlakyState, PutQuarantineRequest, QuarantineMode, TestView
+from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import ConflictError, ForbiddenError, InvalidInputError, NotFoundError
 from crosswind.platform.access import decide
 from crosswind.runs.history.model import JobKey, Observation
 from crosswind.runs.history.quarantine import MOST_KEPT_PER_SUITE, MOST_PER_SUITE
 from crosswind.runs.identity import case_id
-from crosswind.runs.permissions import Guard
 from crosswind.runs.usecases.quarantining import DeleteQuarantine, ListQuarantines, PutQuarantine
 from crosswind.runs.usecases.reading_history import GetTestHistory, ListFlaky
 from tests.fakes import START, SettableClock

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.plans import CreatePlanRequest, PlanState, PlanView
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.suites import Priority
@@ -13,7 +14,6 @@ from crosswind.kernel.errors import NotFoundError, ThrottledError
 from crosswind.platform.access import decide
 from crosswind.runs.admission.model import Capacity, Queue, QueueEntry, Usage
 from crosswind.runs.model import RunFailure, RunPurpose, WorkKey
-from crosswind.runs.permissions import Guard
 from crosswind.runs.planning.launching import FARGATE
 from crosswind.runs.ports import RunFilter
 from crosswind.runs.usecases import documents

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.actors import Actor
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.schedules import FiringOutcome, Overlap
 from crosswind.contracts.schedules import Schedule as ScheduleDocument
@@ -20,7 +21,6 @@ from crosswind.kernel.errors import (
     NotFoundError,
 )
 from crosswind.platform.access import decide
-from crosswind.runs.permissions import Guard
 from crosswind.runs.schedules.model import Firing, Schedule
 from crosswind.runs.usecases import schedules as usecases
 from crosswind.runs.usecases.firing import FireOverdue, FireSchedule, StartStoredSuite

@@ -8,12 +8,12 @@ import pytest
 
 from crosswind.contracts.actors import Actor
 from crosswind.contracts.events import DomainEvent, RunFinished
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import SubmitRunRequest
 from crosswind.contracts.schedules import FiringOutcome, RecordDeploymentRequest
 from crosswind.contracts.schedules import Trigger as TriggerDocument
 from crosswind.kernel.errors import ConflictError, DependencyError, ForbiddenError, InvalidInputError
 from crosswind.platform.access import decide
-from crosswind.runs.permissions import Guard
 from crosswind.runs.schedules.model import Origin
 from crosswind.runs.usecases.firing import FireTriggers, Started, StartStoredSuite
 from crosswind.runs.usecases.suites import PutSuite

@@ -5,11 +5,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from crosswind.bootstrap import stores
+from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
 from crosswind.kernel.retry import jittered_pause
 from crosswind.platform.access import decide
-from crosswind.runs.permissions import Guard
 from crosswind.settings import ControlSettings
 
 if TYPE_CHECKING:

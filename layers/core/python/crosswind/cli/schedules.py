@@ -18,6 +18,7 @@ from crosswind.cli.session import (
     TeamOption,
     open_session,
 )
+from crosswind.contracts import spec_text
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.faults import field_errors
 from crosswind.contracts.schedules import (
@@ -30,7 +31,6 @@ from crosswind.contracts.schedules import (
     ScheduleView,
 )
 from crosswind.kernel.errors import FieldError, InvalidInputError
-from crosswind.runs import spec_text
 
 NameArgument = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name.")]
 FileOption = Annotated[Path, typer.Option("-f", "--file", help="The document as YAML or JSON.")]

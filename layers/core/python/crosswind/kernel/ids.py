@@ -1,6 +1,7 @@
 """Identifiers that sort by time: 48 bits of milliseconds and 80 random bits in Crockford's base 32 (the ULID layout)."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -30,3 +31,12 @@ def _encode(number: int) -> str:
         number, rest = divmod(number, 32)
         digits.append(_ALPHABET[rest])
     return "".join(reversed(digits))
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """A client's Idempotency-Key, kept 24 hours per team, with the digest of what was asked."""
+
+    team: str
+    key: str
+    request_digest: str

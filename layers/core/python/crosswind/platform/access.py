@@ -1,4 +1,4 @@
-"""Who may do what: the one permission policy, pure, called by every use case through crosswind.runs.permissions."""
+"""Who may do what: the one permission policy, pure, called by every use case through crosswind.contracts.permissions."""
 
 from crosswind.contracts.actors import Access, Action, Actor, Role
 

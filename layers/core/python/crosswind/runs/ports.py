@@ -8,33 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO, Generic, Protocol, TypeVar
+from typing import BinaryIO, Protocol
 
 from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.requests import RunState, VerdictKind
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import DispatchMessage, WorkAnswer
+from crosswind.kernel.ids import IdempotencyKey
+from crosswind.kernel.paging import Page
 from crosswind.runs.admission.model import Account
 from crosswind.runs.model import Case, Run, Work, WorkKey, WorkTally
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Some items and where to go on. `cursor` is opaque to callers; None means that there is no more."""
-
-    items: tuple[T, ...]
-    cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """A client's Idempotency-Key, kept 24 hours per team, with the digest of what was asked."""
-
-    team: str
-    key: str
-    request_digest: str
 
 
 @dataclass(frozen=True, slots=True)

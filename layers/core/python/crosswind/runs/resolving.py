@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
+from crosswind.contracts.expressions import MATRIX, PARAMETERS, as_text, length, substitute
 from crosswind.contracts.resolved import ResolvedStage, ResolvedSuite, ResolvedTest
 from crosswind.contracts.suites import (
     GitSourceSpec,
@@ -28,7 +29,6 @@ from crosswind.contracts.work import (
 from crosswind.kernel import json
 from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.runs import formulas, layout
-from crosswind.runs.expressions import MATRIX, PARAMETERS, as_text, length, substitute
 from crosswind.runs.preparing import base_key
 from crosswind.runs.spec_rules import MAX_JOBS, fits, safe_ref, same
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from crosswind.contracts import expressions
+from crosswind.contracts.expressions import MATRIX, PARAMETERS
 from crosswind.contracts.faults import Path
 from crosswind.contracts.suites import (
     NOT_BUILT,
@@ -17,8 +19,7 @@ from crosswind.contracts.suites import (
     StageCondition,
     duration_seconds,
 )
-from crosswind.runs import expressions, formulas
-from crosswind.runs.expressions import MATRIX, PARAMETERS
+from crosswind.runs import formulas
 
 MAX_JOBS = 1000
 MAX_SHARDS = 1000

@@ -10,7 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from crosswind.contracts import spec_text
 from crosswind.contracts.faults import Path, field_errors, path_text, with_suggestions
+from crosswind.contracts.spec_text import Document
 from crosswind.contracts.suites import (
     BudgetSpec,
     GatesSpec,
@@ -27,9 +29,7 @@ from crosswind.contracts.suites import (
     TestSuite,
 )
 from crosswind.kernel.errors import FieldError, InvalidInputError
-from crosswind.runs import spec_text
 from crosswind.runs.spec_rules import Rules, find_faults
-from crosswind.runs.spec_text import Document
 
 SERVER = Rules()
 _MOST_FAULTS = 200

@@ -29,8 +29,10 @@ from crosswind.adapters.aws.work_items import expires_at
 from crosswind.contracts.events import DomainEvent
 from crosswind.kernel.clock import Clock, from_iso, to_iso
 from crosswind.kernel.errors import ConflictError, NotFoundError, WriteConflictError
+from crosswind.kernel.ids import IdempotencyKey
+from crosswind.kernel.paging import Page
 from crosswind.runs.model import Case, Run
-from crosswind.runs.ports import IdempotencyKey, Page, RunFilter
+from crosswind.runs.ports import RunFilter
 
 IDEMPOTENCY_LASTS = timedelta(hours=24)
 _CREATED_KEY = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z#(run-[0-9a-z]{26})")

@@ -34,7 +34,7 @@ from crosswind.adapters.aws.schedule_items import (
 from crosswind.contracts.events import DomainEvent
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, WriteConflictError
-from crosswind.runs.ports import Page
+from crosswind.kernel.paging import Page
 from crosswind.runs.schedules.model import Schedule, Trigger, TriggerFiring
 
 _NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,62}")

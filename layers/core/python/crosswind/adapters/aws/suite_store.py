@@ -8,7 +8,8 @@ from crosswind.adapters.aws.dynamo import Dynamo
 from crosswind.adapters.aws.keys import SUITE_PREFIX, suite_key, team_partition
 from crosswind.adapters.aws.run_items import read_suite, suite_item
 from crosswind.kernel.errors import NotFoundError
-from crosswind.runs.ports import Page, SuiteRecord
+from crosswind.kernel.paging import Page
+from crosswind.runs.ports import SuiteRecord
 
 _NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,62}")
 

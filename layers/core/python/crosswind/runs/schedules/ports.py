@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from crosswind.contracts.events import DomainEvent
-from crosswind.runs.ports import Page
+from crosswind.kernel.paging import Page
 from crosswind.runs.schedules.model import Schedule, Trigger, TriggerFiring
 
 

@@ -10,13 +10,13 @@ from crosswind.contracts.history import (
     QuarantineList,
     QuarantineView,
 )
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.kernel.clock import Clock, from_iso, to_iso
 from crosswind.kernel.errors import ConflictError, FieldError, InvalidInputError
 from crosswind.runs.history import quarantine as rules
 from crosswind.runs.history.model import Quarantine
 from crosswind.runs.history.ports import HistoryStore, QuarantineStore
 from crosswind.runs.identity import case_id
-from crosswind.runs.permissions import Guard, chosen_team
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.contracts.queueing import (
     HolderView,
     LaneView,
@@ -19,7 +20,6 @@ from crosswind.runs.admission.forecast import forecast
 from crosswind.runs.admission.model import Capacity, Lane, Queue, TeamPolicy, Usage
 from crosswind.runs.admission.ports import LaneLine, QueueStore, TeamSettings
 from crosswind.runs.admission.shares import settled
-from crosswind.runs.permissions import Guard, chosen_team
 from crosswind.runs.ports import Queues
 
 LISTED_OF_A_LANE = 25

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.contracts.requests import (
     CaseCounts,
     CaseStatus,
@@ -20,9 +21,9 @@ from crosswind.contracts.requests import (
 from crosswind.contracts.work import WorkKind
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import NotFoundError
+from crosswind.kernel.paging import Page
 from crosswind.runs.model import RoundRecord, Run, Verdict, Work, WorkState, WorkTally, tally_of
-from crosswind.runs.permissions import Guard, chosen_team
-from crosswind.runs.ports import Page, RunFilter, RunStore, WorkStore
+from crosswind.runs.ports import RunFilter, RunStore, WorkStore
 
 MAX_WORK_SHOWN = 1000
 

@@ -13,6 +13,7 @@ from crosswind.contracts.history import (
     TestHistoryView,
     TestView,
 )
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.errors import InvalidInputError, NotFoundError
 from crosswind.runs.history import knowing
@@ -21,7 +22,6 @@ from crosswind.runs.history.monitors import standing
 from crosswind.runs.history.observing import passing_seconds, timing
 from crosswind.runs.history.ports import HistoryStore, QuarantineStore
 from crosswind.runs.identity import case_id
-from crosswind.runs.permissions import Guard, chosen_team
 from crosswind.runs.usecases.quarantining import quarantine_view
 
 MOST_LISTED = 500

@@ -5,14 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.contracts.schedules import MAX_SCHEDULES, NEXT_RUNS
 from crosswind.contracts.schedules import Schedule as ScheduleDocument
 from crosswind.contracts.suites import duration_seconds
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, FieldError, InvalidInputError, NotFoundError
+from crosswind.kernel.paging import Page
 from crosswind.kernel.retry import Pause, retry_conflicts
-from crosswind.runs.permissions import Guard, chosen_team
-from crosswind.runs.ports import Page, SuiteStore
+from crosswind.runs.ports import SuiteStore
 from crosswind.runs.schedules import firing, timing
 from crosswind.runs.schedules.model import Schedule, Timing
 from crosswind.runs.schedules.ports import Alarms, ScheduleStore

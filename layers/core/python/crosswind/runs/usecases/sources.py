@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.permissions import Guard
 from crosswind.contracts.requests import CreateSourceAnswer, CreateSourceRequest
 from crosswind.kernel.clock import Clock
 from crosswind.runs import layout
-from crosswind.runs.permissions import Guard
 from crosswind.runs.ports import ObjectInfo, ObjectStore
 
 UPLOAD_LASTS = timedelta(minutes=15)

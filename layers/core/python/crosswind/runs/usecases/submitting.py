@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.contracts.plans import PlanGoal
 from crosswind.contracts.requests import Revision, RunState, SubmitRunRequest
 from crosswind.contracts.resolved import ResolvedTest
@@ -20,19 +21,11 @@ from crosswind.kernel.errors import (
     RetryableError,
     TooLargeError,
 )
-from crosswind.kernel.ids import Ids
+from crosswind.kernel.ids import IdempotencyKey, Ids
 from crosswind.runs import layout, resolving
 from crosswind.runs.admission.ports import QueueStore
 from crosswind.runs.model import WATCH_INTERVAL, Run, RunPurpose
-from crosswind.runs.permissions import Guard, chosen_team
-from crosswind.runs.ports import (
-    Executions,
-    IdempotencyKey,
-    ObjectStore,
-    Queues,
-    RunStore,
-    SuiteStore,
-)
+from crosswind.runs.ports import Executions, ObjectStore, Queues, RunStore, SuiteStore
 from crosswind.runs.preparing import final_key
 from crosswind.runs.resolving import Job, Preparation
 from crosswind.runs.revisions import revision_of

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from crosswind.contracts.actors import Action, Actor
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.kernel import json
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import FieldError, InvalidInputError
+from crosswind.kernel.paging import Page
 from crosswind.runs import resolving
-from crosswind.runs.permissions import Guard, chosen_team
-from crosswind.runs.ports import Page, SuiteRecord, SuiteStore
+from crosswind.runs.ports import SuiteRecord, SuiteStore
 from crosswind.runs.spec_rules import Rules
 from crosswind.runs.specs import parse_suite, to_document
 

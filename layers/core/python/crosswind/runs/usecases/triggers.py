@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 from crosswind.contracts.actors import Action, Actor
 from crosswind.contracts.events import DeploymentRecorded, DomainEvent
+from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.contracts.schedules import MAX_TRIGGERS, RecordDeploymentRequest
 from crosswind.contracts.schedules import Trigger as TriggerDocument
 from crosswind.kernel import json
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.errors import ConflictError, NotFoundError, RetryableError
 from crosswind.kernel.ids import Ids
-from crosswind.runs.permissions import Guard, chosen_team
-from crosswind.runs.ports import EventBus, Page, RunStore, SuiteStore
+from crosswind.kernel.paging import Page
+from crosswind.runs.ports import EventBus, RunStore, SuiteStore
 from crosswind.runs.schedules import triggering
 from crosswind.runs.schedules.model import Trigger
 from crosswind.runs.schedules.ports import Deployments, TriggerStore
