@@ -98,6 +98,33 @@ class ScheduleSettings(ControlSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChaosSettings(HistorySettings):
+    """Functions of the chaos area. Empty texts stand for what a deployment does not have."""
+
+    chaos_table: str
+    chaos_watch_queue_url: str
+    chaos_schedule_group: str  # of EventBridge Scheduler: dead-man schedules and starts
+    chaos_schedule_role_arn: str
+    reap_function_arn: str
+    start_function_arn: str
+    operators_topic_arn: str
+    providers: str  # those that this deployment has, with commas: "process,toxiproxy"
+    toxiproxy_url: str
+    process_home: str  # where local applications keep their registry (application.json)
+    fis_role_arn: str
+    fis_log_group_arn: str
+    fis_stop_alarm_arns: str  # with commas
+    refused_addresses: str  # host:port of the control plane's own listeners, with commas
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChaosControlSettings(ChaosSettings):
+    """Those that start runs of chaos/experiment."""
+
+    chaos_machine_arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AuthorizerSettings(Settings):
     """The Lambda authorizer. `issuers` is JSON: a list of {issuer, audience, jwksUri?, teamsClaim, rolesClaim}."""
 

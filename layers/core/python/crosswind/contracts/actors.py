@@ -11,8 +11,8 @@ class Role(StrEnum):
     """What an actor may do inside its teams; each role includes the ones before it."""
 
     VIEWER = "viewer"  # reads runs, results, logs, suites
-    RUNNER = "runner"  # also starts and cancels runs, uploads sources
-    EDITOR = "editor"  # also stores and deletes suites
+    RUNNER = "runner"  # also starts and cancels runs, uploads sources, aborts experiments and halts all of them
+    EDITOR = "editor"  # also stores and deletes suites and experiments, approves and starts experiments
     ADMIN = "admin"  # also acts for every team
 
 
@@ -41,7 +41,15 @@ class Action(StrEnum):
     WRITE_QUARANTINES = "quarantines:write"
     READ_SCHEDULES = "schedules:read"
     WRITE_SCHEDULES = "schedules:write"  # triggers too
-    RECORD_DEPLOYMENTS = "deployments:record"
+    RECORD_DEPLOYMENTS = "deployments:record"  # incidents too
+    READ_EXPERIMENTS = "experiments:read"
+    WRITE_EXPERIMENTS = "experiments:write"  # submitting too
+    APPROVE_EXPERIMENTS = "experiments:approve"
+    START_EXPERIMENTS = "experiments:start"  # scheduling too
+    ABORT_EXPERIMENTS = "experiments:abort"
+    HALT_CHAOS = "chaos:halt"  # anybody who runs tests may stop everything
+    RELEASE_CHAOS = "chaos:release"
+    SET_POLICIES = "policies:set"
 
 
 class Access(StrEnum):

@@ -1,0 +1,1 @@
+"""Chaos experiments: written, reviewed, gated, injected, watched, undone with proof, and judged."""
