@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help venv demo up down test test-iam bench check format format-check lint types imports synth docs clean
+.PHONY: help venv demo up down test test-iam properties bench check format format-check lint types imports synth docs clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -41,6 +41,9 @@ test: venv ## Run every test, the end-to-end ones on an embedded cloud of their 
 
 test-iam: venv ## Run the main job and the access tests once more, with IAM enforced
 	@CROSSWIND_TEST_IAM=1 $(BIN)/pytest $(addprefix tests/e2e/,test_iam.py test_access.py test_runs.py)
+
+properties: venv ## Search with new random examples for what breaks a property; the suite itself takes the same ones each time
+	@HYPOTHESIS_PROFILE=search $(BIN)/pytest -n $(WORKERS) -m hypothesis tests/unit
 
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports

@@ -1,1 +1,1 @@
-"""A small order service: products, stock, payment, orders, and an HTTP API over them. Standard library only."""
+"""A small shop: products, stock, payment, orders and shipping, in one process or as services that talk over HTTP and SQS."""

@@ -1,104 +1,115 @@
-"""The HTTP API: GET /products, POST /orders, GET and DELETE /orders/{id}, GET /health."""
+"""The HTTP API of orders: products, and orders placed, read, shipped and cancelled."""
 
-import json
-import logging
 from dataclasses import asdict
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any
 
 from shop.catalogue import CATALOGUE
-from shop.orders import OrderError, Orders
+from shop.kit.calls import DependencyError
+from shop.kit.metrics import ORDERS, Metrics
+from shop.kit.web import WORKERS, Answer, Request, Route, WebError, WebServer
+from shop.orderbook import Order, OrderState
+from shop.orders import OrderError, Orders, OrderStateError
 from shop.payment import PaymentDeclinedError
 from shop.stock import OutOfStockError
 
-MAX_BODY_BYTES = 64 * 1024
 
-log = logging.getLogger("shop.api")
+class ShopServer(WebServer):
+    """Serves one shop's orders."""
 
-
-class ShopServer(ThreadingHTTPServer):
-    """Serves one shop. Port 0 takes a free one; `server_port` tells which."""
-
-    daemon_threads = True
-
-    def __init__(self, orders: Orders, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__((host, port), _Handler)
-        self.orders = orders
+    def __init__(
+        self, orders: Orders, *, metrics: Metrics | None = None, port: int = 0, workers: int = WORKERS
+    ) -> None:
+        metrics = metrics or Metrics("order")
+        super().__init__(_Api(orders, metrics).routes(), metrics=metrics, port=port, workers=workers)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    @property
-    def _orders(self) -> Orders:
-        return cast("ShopServer", self.server).orders
+class _Api:
+    def __init__(self, orders: Orders, metrics: Metrics) -> None:
+        self._orders = orders
+        self._metrics = metrics
 
-    def do_GET(self) -> None:
-        if self.path == "/health":
-            self._answer(HTTPStatus.OK, {"status": "ok"})
-        elif self.path == "/products":
-            self._answer(HTTPStatus.OK, [self._product(sku) for sku in CATALOGUE])
-        else:
-            self._answer_order(self._orders.get(self._order_id()))
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/products", self._products),
+            Route("POST", "/orders", self._place),
+            Route("GET", "/orders/{id}", self._show),
+            Route("DELETE", "/orders/{id}", self._cancel),
+            Route("PUT", "/orders/{id}/state", self._ship),
+        )
 
-    def do_DELETE(self) -> None:
-        self._answer_order(self._orders.cancel(self._order_id()))
-
-    def do_POST(self) -> None:
-        if self.path != "/orders":
-            self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
-            return
+    def _products(self, request: Request) -> Answer:  # noqa: ARG002  # a handler's shape
         try:
-            items, card = self._read_order()
+            levels = self._orders.inventory.levels()
+        except DependencyError as error:
+            raise _unavailable(error) from error
+        return Answer(
+            [
+                {**asdict(product), "in_stock": levels.get(product.sku, 0)}
+                for product in CATALOGUE.values()
+            ]
+        )
+
+    def _place(self, request: Request) -> Answer:
+        items, card = _order_of(request)
+        try:
             order = self._orders.place(items, card=card)
         except OrderError as error:
-            self._refuse(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+            raise WebError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
         except OutOfStockError as error:
-            self._refuse(HTTPStatus.CONFLICT, str(error))
+            raise WebError(HTTPStatus.CONFLICT, str(error)) from error
         except PaymentDeclinedError as error:
-            self._refuse(HTTPStatus.PAYMENT_REQUIRED, str(error))
-        else:
-            self._answer(HTTPStatus.CREATED, asdict(order))
+            raise WebError(HTTPStatus.PAYMENT_REQUIRED, str(error)) from error
+        except DependencyError as error:
+            raise _unavailable(error) from error
+        self._metrics.add(ORDERS, state=order.state)
+        return Answer(asdict(order), HTTPStatus.CREATED)
 
-    def log_message(self, format: str, *args: Any) -> None:
-        log.info(format, *args)
+    def _show(self, request: Request) -> Answer:
+        return _told(self._orders.get(request.path["id"]))
 
-    def _order_id(self) -> str:
-        return self.path.removeprefix("/orders/")
-
-    def _product(self, sku: str) -> dict[str, Any]:
-        return {**asdict(CATALOGUE[sku]), "in_stock": self._orders.stock.level(sku)}
-
-    def _read_order(self) -> tuple[dict[str, int], str]:
-        length = int(self.headers.get("Content-Length", "0"))
-        if length > MAX_BODY_BYTES:
-            self.close_connection = True
-            raise OrderError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    def _cancel(self, request: Request) -> Answer:
         try:
-            body = json.loads(self.rfile.read(length))
-            items, card = _whole_numbers(body["items"]), str(body["card"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OrderError('the body is not like {"items": {"mug": 1}, "card": "…"}') from error
-        return items, card
+            return _told(self._orders.cancel(request.path["id"]))
+        except OrderStateError as error:
+            raise WebError(HTTPStatus.CONFLICT, str(error)) from error
 
-    def _answer_order(self, order: Any) -> None:
-        if order is None:
-            self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
-        else:
-            self._answer(HTTPStatus.OK, asdict(order))
-
-    def _refuse(self, status: HTTPStatus, error: str) -> None:
-        self._answer(status, {"error": error})
-
-    def _answer(self, status: HTTPStatus, body: Any) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+    def _ship(self, request: Request) -> Answer:
+        if _state_of(request) != OrderState.SHIPPED:
+            raise WebError(HTTPStatus.UNPROCESSABLE_ENTITY, 'the body is not {"state": "shipped"}')
+        try:
+            return _told(self._orders.ship(request.path["id"]))
+        except OrderStateError as error:
+            raise WebError(HTTPStatus.CONFLICT, str(error)) from error
 
 
-def _whole_numbers(items: dict[str, Any]) -> dict[str, int]:
+def _order_of(request: Request) -> tuple[dict[str, int], str]:
+    try:
+        body = request.json()
+        return _whole_numbers(body["items"]), str(body["card"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = 'the body is not like {"items": {"mug": 1}, "card": "…"}'
+        raise WebError(HTTPStatus.UNPROCESSABLE_ENTITY, problem) from error
+
+
+def _state_of(request: Request) -> Any:
+    try:
+        return request.json()["state"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _told(order: Order | None) -> Answer:
+    if order is None:
+        raise WebError(HTTPStatus.NOT_FOUND, "there is nothing here")
+    return Answer(asdict(order))
+
+
+def _unavailable(error: DependencyError) -> WebError:
+    return WebError(HTTPStatus.SERVICE_UNAVAILABLE, f"{error.target} does not answer; try again")
+
+
+def _whole_numbers(items: dict[str, int]) -> dict[str, int]:
     if not all(type(quantity) is int for quantity in items.values()):
         raise TypeError("a quantity is a whole number")
     return items

@@ -20,6 +20,11 @@ class Stock:
         with self._lock:
             return self._levels.get(sku, 0)
 
+    def levels(self) -> dict[str, int]:
+        """Pieces left, by article."""
+        with self._lock:
+            return dict(self._levels)
+
     def reserve(self, items: Mapping[str, int]) -> None:
         """Take the pieces. Raises OutOfStockError, and takes nothing, if any article is short."""
         with self._lock:

@@ -10,6 +10,7 @@ import pytest
 from shop.api import ShopServer
 from shop.orders import Orders
 from shop.payment import Payments
+from shop.reservations import Reservations
 from shop.stock import Stock
 
 LEVELS = {"mug": 10, "lamp": 5, "chair": 2}
@@ -43,7 +44,8 @@ def open_shop() -> Iterator[Callable[..., ShopClient]]:
     servers: list[ShopServer] = []
 
     def start(stock: Stock | None = None) -> ShopClient:
-        server = ShopServer(Orders(stock=stock or Stock(LEVELS), payments=Payments()))
+        inventory = Reservations(stock or Stock(LEVELS))
+        server = ShopServer(Orders(inventory=inventory, payments=Payments()))
         servers.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return ShopClient(server.server_port)

@@ -16,7 +16,7 @@ def order(**items: int) -> dict[str, Any]:
 
 
 def test_health_answers(shop: Any) -> None:
-    assert shop.send("GET", "/health") == (200, {"status": "ok"})
+    assert shop.send("GET", "/healthz") == (200, {"status": "ok"})
 
 
 def test_products_tell_price_and_stock(shop: Any) -> None:

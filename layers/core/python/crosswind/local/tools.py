@@ -49,7 +49,7 @@ def ensure_tools(report: Callable[[str], None]) -> Tools:
     for _, title, _ in missing:
         report(f"installing {title}")
     with ThreadPoolExecutor(max_workers=3) as pool:
-        for done in [pool.submit(_install_once, folder, install) for folder, _, install in missing]:
+        for done in [pool.submit(install_once, folder, install) for folder, _, install in missing]:
             done.result()
     return Tools(
         emulator_python=emulator / "bin" / "python",
@@ -63,7 +63,8 @@ def _interpreter_key() -> str:
     return hashlib.sha256(os.path.realpath(sys.executable).encode()).hexdigest()[:8]
 
 
-def _install_once(folder: Path, install: Callable[[Path], None]) -> None:
+def install_once(folder: Path, install: Callable[[Path], None]) -> None:
+    """Have `install` fill the folder where that was not done before; users of one cache do not meet."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,0 +1,1 @@
+"""Fault providers behind crosswind.chaos.providing.Provider."""

@@ -1,0 +1,1 @@
+"""Faults on the processes of a local application, on this machine."""
