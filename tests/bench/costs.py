@@ -156,6 +156,7 @@ def measure(*, shards: int, minutes: float) -> dict[str, Any]:
                 "runner_id": "bench",
                 "work_folder": ".",
                 "log_flush_seconds": 30.0,
+                "log_slowest_seconds": 120.0,
             }
         )
         ledger = Ledger()
@@ -273,7 +274,17 @@ def _pass_time(
     before, calls = (ledger.write_units, ledger.read_units), Counter(ledger.calls)
     workers.watch_run()(run_id)
     _multiply(ledger, before, calls, timedelta(minutes=minutes) / WATCH_INTERVAL - 1)
-    ledger.calls["s3.PutObject"] += round(minutes * 2 * len(held))  # a log chunk each 30 s
+    ledger.calls["s3.PutObject"] += _log_chunks(settings, minutes * 60) * len(held)
+
+
+def _log_chunks(settings: RunnerSettings, seconds: float) -> int:
+    """Uploads of a log that grows all the time by less than a chunk (crosswind.runner.logs), the last one at the end."""
+    pause, at, chunks = settings.log_flush_seconds, settings.log_flush_seconds, 1
+    while at < seconds:
+        chunks += 1
+        pause = min(settings.log_slowest_seconds, pause * 2)
+        at += pause
+    return chunks
 
 
 def _multiply(ledger: Ledger, units: tuple[float, float], calls: Counter[str], times: float) -> None:

@@ -75,6 +75,7 @@ def main() -> None:
                     "CROSSWIND_RUNNER_ID": "bench",
                     "CROSSWIND_WORK_FOLDER": folder,
                     "CROSSWIND_LOG_FLUSH_SECONDS": "30",
+                    "CROSSWIND_LOG_SLOWEST_SECONDS": "120",
                 }
             )
             api = Api.at(state.endpoint, token(cloud.home, state.endpoint))

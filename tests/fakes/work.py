@@ -206,13 +206,28 @@ class MemoryWorkStore:
     def save(self, before: Work | None, after: Work) -> Work:
         with self.queue.lock:
             stored = self.items.get(after.key)
+            if before and after.state is WorkState.LEASED and after.beats > before.beats:
+                return self._beat(stored, before, after)
             if (stored.version if stored else None) != (before.version if before else None):
                 raise WriteConflictError(f"{after.key} was changed by another writer")
+            if stored and before and stored.state is WorkState.LEASED:
+                if after.state is WorkState.LEASED:  # heartbeats meanwhile stay
+                    after = replace(after, lease=stored.lease, progress=stored.progress, beats=stored.beats)
+                elif stored.beats != before.beats:
+                    raise WriteConflictError(f"the lease of {after.key} was changed by another writer")
             saved = replace(after, version=(before.version if before else 0) + 1)
             self.items[after.key] = saved
             if self.queue.project(saved):
                 self.line_up(saved)
             return saved
+
+    def _beat(self, stored: Work | None, before: Work, after: Work) -> Work:
+        if stored is None or stored.state is not WorkState.LEASED:
+            raise WriteConflictError(f"{after.key} is not leased")
+        if (stored.epoch, stored.beats) != (before.epoch, before.beats):
+            raise WriteConflictError(f"the lease of {after.key} was changed by another writer")
+        self.items[after.key] = replace(stored, lease=after.lease, progress=after.progress, beats=after.beats)
+        return after
 
     def line_up(self, work: Work) -> None:
         self.queue.line_up(work)

@@ -49,6 +49,7 @@ def blow(storm: Storm, *, folder: Path) -> Outcome:
             **json.loads(cloud.state.outputs["RunnerEnvironment"]),
             "CROSSWIND_WORK_FOLDER": str(folder),
             "CROSSWIND_LOG_FLUSH_SECONDS": "30",
+            "CROSSWIND_LOG_SLOWEST_SECONDS": "120",
         }
         DynamoQueueStore(
             dynamo=Dynamo(cloud.client("dynamodb")), table=environ["CROSSWIND_QUEUE_TABLE"]

@@ -184,6 +184,7 @@ class Rig:
                 clock=clock,
                 pulling=self.pulling,
                 log_flush_seconds=0.05,
+                log_slowest_seconds=0.05,
                 grace_seconds=0.5,
                 protocols=self.protocols,
             ),

@@ -1,6 +1,8 @@
 """Masking and shipping of logs."""
 
 from pathlib import Path
+from threading import Event
+from time import sleep
 
 import pytest
 from hypothesis import given
@@ -119,3 +121,19 @@ def test_what_could_not_be_shipped_is_shipped_later(tmp_path: Path) -> None:
     log.finish()
     log.close()
     assert b"".join(store.objects[key].data for key in sorted(store.objects)) == b"first second"
+
+
+def test_uploads_come_more_slowly_while_a_log_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+
+    class Waits(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            return super().wait(0.001 if len(waits) < 5 else timeout)
+
+    monkeypatch.setattr("crosswind.runner.logs.Event", Waits)
+    log = shipper(MemoryObjectStore(), tmp_path, flush_seconds=30, slowest_seconds=120)
+    while len(waits) < 5:
+        sleep(0.001)
+    log.close()
+    assert waits[:5] == [30, 60, 120, 120, 120]

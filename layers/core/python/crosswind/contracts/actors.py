@@ -11,7 +11,9 @@ class Role(StrEnum):
     """What an actor may do inside its teams; each role includes the ones before it."""
 
     VIEWER = "viewer"  # reads runs, results, logs, suites
-    RUNNER = "runner"  # also starts and cancels runs, uploads sources, aborts experiments and halts all of them
+    RUNNER = (
+        "runner"  # also starts and cancels runs, uploads sources, aborts experiments and halts all of them
+    )
     EDITOR = "editor"  # also stores and deletes suites and experiments, approves and starts experiments
     ADMIN = "admin"  # also acts for every team
 

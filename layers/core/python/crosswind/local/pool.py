@@ -78,6 +78,7 @@ class RunnerStarter:
             "CROSSWIND_RUNNER_ID": f"local-{number}-{os.getpid()}",
             "CROSSWIND_WORK_FOLDER": str(folder),
             "CROSSWIND_LOG_FLUSH_SECONDS": "2",
+            "CROSSWIND_LOG_SLOWEST_SECONDS": "2",
         }
         with (self.home.logs / f"runner-{number}.log").open("ab") as output:
             return subprocess.Popen(

@@ -75,7 +75,11 @@ class Masker:
 
 
 class LogShipper:
-    """Takes output at any time and uploads what is new every `flush_seconds`, or each full chunk at once."""
+    """Takes output at any time and uploads what is new after `flush_seconds`, or each full chunk at once.
+
+    With each upload the time until the next doubles, up to `slowest_seconds`: the begin of a log is what people wait
+    for, and each upload of a shard that runs long costs as much as its heartbeats of a minute.
+    """
 
     def __init__(
         self,
@@ -84,12 +88,14 @@ class LogShipper:
         prefix: str,
         spool: Path,
         flush_seconds: float,
+        slowest_seconds: float | None = None,
         secrets: Iterable[str] = (),
         limit_bytes: int = MAX_LOG_BYTES,
     ) -> None:
         self._store = store
         self._prefix = prefix
         self._flush_seconds = flush_seconds
+        self._slowest_seconds = max(flush_seconds, slowest_seconds or 0)
         self._masker = Masker(secrets)
         self._limit = limit_bytes
         self._lock = Lock()
@@ -179,9 +185,11 @@ class LogShipper:
         return self._file.read(length)
 
     def _ship_regularly(self) -> None:
+        seconds = self._flush_seconds
         while not self._closing:
-            self._wake.wait(self._flush_seconds)
+            self._wake.wait(seconds)
             self._wake.clear()
+            seconds = min(self._slowest_seconds, seconds * 2)
             if self._closing:
                 return
             try:

@@ -101,6 +101,7 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 fail_rest=bootstrap.fail_rest_fast(settings),
             ),
             log_flush_seconds=settings.log_flush_seconds,
+            log_slowest_seconds=settings.log_slowest_seconds,
             test_uid=options.test_uid,
             protocols=LOCAL_PROTOCOLS if settings.stage == "local" else PROTOCOLS,
         ),

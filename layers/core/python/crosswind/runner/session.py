@@ -66,6 +66,7 @@ class OpenSession:
     clock: Clock
     pulling: Pulling
     log_flush_seconds: float
+    log_slowest_seconds: float
     test_uid: int | None = None
     grace_seconds: float = GRACE_SECONDS
     protocols: frozenset[str] = PROTOCOLS
@@ -99,6 +100,7 @@ class OpenSession:
             prefix=prefix,
             spool=place.root / "log",
             flush_seconds=self.log_flush_seconds,
+            slowest_seconds=self.log_slowest_seconds,
             secrets=secrets.values(),
         )
         try:

@@ -125,6 +125,7 @@ class Work:
     redispatched_at: datetime | None = None  # since then its message was sent again
     lease: Lease | None = None
     progress: Progress = Progress()
+    beats: int = 0  # of the present lease; a beat changes this and no version
     failures: tuple[InfrastructureFailure, ...] = ()
     commit: Commit | None = None
     summary: ShardSummary | None = None  # set once by ingestion (shards) or planning (preparations)

@@ -148,7 +148,9 @@ class WorkStore(Protocol):
         The queue projection follows in the same transaction: a waiting item has an entry in its run's lane, an
         admitted or leased one in the active list, a done one in neither. Where the projection does not change (claim,
         heartbeat, ingestion) this is one plain conditional write. An item that begins to wait marks its lane afterwards,
-        as `line_up` does. Returns `after` with its new version (before + 1). Raises WriteConflictError.
+        as `line_up` does. Returns `after` with its new version (before + 1). A heartbeat (`beats` has grown, nothing else
+        counts) is one small write beside the item, and leaves the version as it is: it wins or loses only against what
+        ends the lease. Raises WriteConflictError.
         """
         ...
 

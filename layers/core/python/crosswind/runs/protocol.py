@@ -176,14 +176,17 @@ def claim(work: Work, *, attempt: int, runner_id: str, now: datetime) -> Transit
     if work.state is not WorkState.ADMITTED or work.attempt != attempt:
         return None
     lease = Lease(runner_id=runner_id, started_at=now, expires_at=now + LEASE_DURATION)
-    leased = replace(work, state=WorkState.LEASED, epoch=work.epoch + 1, lease=lease, progress=Progress())
+    leased = replace(
+        work, state=WorkState.LEASED, epoch=work.epoch + 1, lease=lease, progress=Progress(), beats=0
+    )
     return Transition(leased)
 
 
 def beat(work: Work, *, epoch: int, progress: Progress, now: datetime) -> Transition:
     """Extend the lease. Raises LeaseLostError."""
     lease = _lease_of(work, epoch)
-    return Transition(replace(work, lease=replace(lease, expires_at=now + LEASE_DURATION), progress=progress))
+    longer = replace(lease, expires_at=now + LEASE_DURATION)
+    return Transition(replace(work, lease=longer, progress=progress, beats=work.beats + 1))
 
 
 def commit(
@@ -363,6 +366,7 @@ def _waiting_again(work: Work, *, not_before: datetime) -> Work:
         work,
         state=WorkState.WAITING,
         lease=None,
+        beats=0,
         admitted_at=None,
         borrowed=False,
         not_before=not_before,
@@ -376,6 +380,7 @@ def _close(
         work,
         state=WorkState.DONE,
         lease=None,
+        beats=0,
         not_before=None,
         commit=Commit(
             outcome=outcome,

@@ -12,6 +12,7 @@ UNFINISHED = "unfinished"  # sparse index of runs: unfinishedKey, runKey
 
 RUN = "RUN"
 WORK_PREFIX = "WORK#"
+BEAT_SUFFIX = "#BEAT"
 FAILURES_PREFIX = "FAILURES#"
 LEASED_PREFIX = "LEASED#"
 COMMITTED_PREFIX = "COMMITTED#"
@@ -58,6 +59,11 @@ def run_key(run_id: str) -> Key:
 def work_key(work: WorkKey) -> Key:
     """A piece of work."""
     return key(run_partition(work.run_id), f"{WORK_PREFIX}{work.work_id}")
+
+
+def beat_key(work: WorkKey) -> Key:
+    """The heartbeats of a piece of work: right behind it, so that a query reads both."""
+    return key(run_partition(work.run_id), f"{WORK_PREFIX}{work.work_id}{BEAT_SUFFIX}")
 
 
 def failures_key(run_id: str, work_id: str) -> Key:

@@ -1,10 +1,12 @@
 """Work and queue entries as DynamoDB items, and back. Explicit: a field that is not named here is not stored."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from crosswind.adapters.aws.attributes import SCHEMA, Item, Values, from_item, iso, moment, to_item
-from crosswind.adapters.aws.keys import Key, active_key, later_key, ready_key, work_key
+from crosswind.adapters.aws.keys import BEAT_SUFFIX, Key, active_key, beat_key, later_key, ready_key, work_key
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.work import (
     DEFAULT_CPU_MILLIS,
@@ -59,11 +61,7 @@ def work_item(work: Work, *, retention: timedelta) -> Item:
             "admittedAt": iso(work.admitted_at),
             "redispatchedAt": iso(work.redispatched_at),
             "lease": _lease_values(work.lease),
-            "progress": {
-                "testsDone": work.progress.tests_done,
-                "testsFailed": work.progress.tests_failed,
-                "logBytes": work.progress.log_bytes,
-            },
+            "progress": _progress_values(work.progress),
             "failures": [_failure_values(failure) for failure in work.failures],
             "commit": _commit_values(work.commit),
             "summary": _summary_values(work.summary),
@@ -124,17 +122,72 @@ def read_work(item: Item) -> Work:
     )
 
 
-TALLY_ATTRIBUTES = ("schema", "kind", "state", "lease", "progress", "summary")
+def beat_item(work: Work, *, retention: timedelta) -> Item:
+    """The heartbeats of a leased piece of work: small, so that each costs one write unit."""
+    return _beats(work, retention, {"beats": work.beats, "lease": _lease_values(work.lease)})
 
 
-def read_tally(item: Item) -> WorkTally:
-    """What is counted of a piece of work, from `TALLY_ATTRIBUTES` of its item."""
+def last_beat_item(lost: Work, *, retention: timedelta) -> Item:
+    """What stands in its place when the lease is over: no beat of that epoch, or of one before, is taken any more."""
+    return _beats(lost, retention, {})
+
+
+def _beats(work: Work, retention: timedelta, more: Values) -> Item:
+    return beat_key(work.key) | to_item(
+        {
+            "schema": SCHEMA,
+            "epoch": work.epoch,
+            "progress": _progress_values(work.progress),
+            "expiresAt": expires_at(work.enqueued_at + retention + OUTLIVES_RUN),
+            **more,
+        }
+    )
+
+
+def with_beats(items: Iterable[Item]) -> Iterator[tuple[Item, Item | None]]:
+    """Pieces of work, each with its heartbeats where it has some; they come in the order of their keys."""
+    held: Item | None = None
+    for item in items:
+        if item["sk"].get("S", "").endswith(BEAT_SUFFIX):
+            if held is not None:
+                yield held, item
+            held = None
+            continue
+        if held is not None:
+            yield held, None
+        held = item
+    if held is not None:
+        yield held, None
+
+
+def read_leased(item: Item, beats: Item | None) -> Work:
+    """The work as its heartbeats say, where they are of its present lease."""
+    work = read_work(item)
+    values = from_item(beats) if beats else {}
+    if work.state is not WorkState.LEASED or values.get("epoch") != work.epoch or "lease" not in values:
+        return work
+    return replace(
+        work,
+        lease=_read_lease(values["lease"]),
+        progress=_read_progress(values["progress"]),
+        beats=values["beats"],
+    )
+
+
+TALLY_ATTRIBUTES = ("sk", "schema", "kind", "state", "epoch", "lease", "progress", "summary")
+
+
+def read_tally(item: Item, beats: Item | None) -> WorkTally:
+    """What is counted of a piece of work, from `TALLY_ATTRIBUTES` of its item and of its heartbeats."""
     values = from_item(item)
+    beaten = from_item(beats) if beats else {}
+    state = WorkState(values["state"])
+    latest = beaten if state is WorkState.LEASED and beaten.get("epoch") == values["epoch"] else values
     return WorkTally(
         kind=WorkKind(values["kind"]),
-        state=WorkState(values["state"]),
+        state=state,
         leased=values.get("lease") is not None,
-        progress=_read_progress(values["progress"]),
+        progress=_read_progress(latest["progress"]),
         summary=_read_summary(values.get("summary")),
     )
 
@@ -217,6 +270,14 @@ def _read_lease(values: Values | None) -> Lease | None:
         started_at=from_iso(values["startedAt"]),
         expires_at=from_iso(values["expiresAt"]),
     )
+
+
+def _progress_values(progress: Progress) -> Values:
+    return {
+        "testsDone": progress.tests_done,
+        "testsFailed": progress.tests_failed,
+        "logBytes": progress.log_bytes,
+    }
 
 
 def _read_progress(values: Values) -> Progress:

@@ -10,13 +10,23 @@ from botocore.exceptions import ClientError
 
 from crosswind.adapters.aws.attributes import SCHEMA, Item
 from crosswind.adapters.aws.dynamo import ConditionFailedError, Dynamo, TransactionFailedError, expect
-from crosswind.adapters.aws.keys import WORK_PREFIX, lane_key, run_partition, term_key, work_key
+from crosswind.adapters.aws.keys import (
+    WORK_PREFIX,
+    beat_key,
+    lane_key,
+    run_partition,
+    term_key,
+    work_key,
+)
 from crosswind.adapters.aws.queue_items import account_attribute
 from crosswind.adapters.aws.work_items import (
     TALLY_ATTRIBUTES,
+    beat_item,
+    last_beat_item,
     queue_item,
+    read_leased,
     read_tally,
-    read_work,
+    with_beats,
     work_item,
 )
 from crosswind.kernel.errors import RetryableError, ThrottledError, TooLargeError, WriteConflictError
@@ -25,7 +35,7 @@ from crosswind.runs.model import Work, WorkKey, WorkState, WorkTally
 
 _log = logging.getLogger(__name__)
 
-ADMISSIONS_AT_ONCE = 30  # three actions each and the fence: 91 of the 100 that a transaction may hold
+ADMISSIONS_AT_ONCE = 24  # four actions each and the fence: 97 of the 100 that a transaction may hold
 
 
 @dataclass(frozen=True)
@@ -38,19 +48,26 @@ class DynamoWorkStore:
     retention: timedelta
 
     def get(self, key: WorkKey) -> Work | None:
-        item = self.dynamo.get(self.runs_table, work_key(key))
-        return None if item is None else read_work(item)
+        work = work_key(key)
+        pages = self._query(work["pk"]["S"], work["sk"]["S"], ConsistentRead=True)
+        found = next(with_beats(item for page in pages for item in page["Items"]), None)
+        return None if found is None else read_leased(*found)
 
     def get_many(self, keys: Sequence[WorkKey]) -> tuple[Work, ...]:
-        items = self.dynamo.get_many(self.runs_table, [work_key(key) for key in dict.fromkeys(keys)])
-        found = {work.key: work for work in map(read_work, items)}
+        wanted = [place(key) for key in dict.fromkeys(keys) for place in (work_key, beat_key)]
+        items = sorted(
+            self.dynamo.get_many(self.runs_table, wanted), key=lambda item: (item["pk"]["S"], item["sk"]["S"])
+        )
+        found = {work.key: work for work in (read_leased(*pair) for pair in with_beats(items))}
         return tuple(found[key] for key in dict.fromkeys(keys) if key in found)
 
     def save(self, before: Work | None, after: Work) -> Work:
+        if before is not None and _only_beats(before, after):
+            return self._beat(before, after)
         saved = _next(before, after)
         item = work_item(saved, retention=self.retention)
         condition = expect(before.version if before else None)
-        queue = self._queue_actions(before, saved)
+        queue = [*self._queue_actions(before, saved), *self._end_of_beats(before, saved)]
         try:
             if queue:
                 put = {"Put": {"TableName": self.runs_table, "Item": item, **condition}}
@@ -94,26 +111,47 @@ class DynamoWorkStore:
         return tuple(admitted)
 
     def of_run(self, run_id: str) -> Iterator[Work]:
-        pages = self.dynamo.query(
-            self.runs_table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": run_partition(run_id)}, ":prefix": {"S": WORK_PREFIX}},
-            ConsistentRead=True,
-        )
-        for page in pages:
-            yield from map(read_work, page["Items"])
+        pages = self._query(run_partition(run_id), WORK_PREFIX, ConsistentRead=True)
+        for pair in with_beats(item for page in pages for item in page["Items"]):
+            yield read_leased(*pair)
 
     def tallies(self, run_id: str) -> Iterator[WorkTally]:
         names = {f"#{name}": name for name in TALLY_ATTRIBUTES}
-        pages = self.dynamo.query(
-            self.runs_table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-            ExpressionAttributeValues={":pk": {"S": run_partition(run_id)}, ":prefix": {"S": WORK_PREFIX}},
+        pages = self._query(
+            run_partition(run_id),
+            WORK_PREFIX,
             ExpressionAttributeNames=names,
             ProjectionExpression=", ".join(names),
         )
-        for page in pages:
-            yield from map(read_tally, page["Items"])
+        for pair in with_beats(item for page in pages for item in page["Items"]):
+            yield read_tally(*pair)
+
+    def _query(self, partition: str, prefix: str, **more: Any) -> Iterator[dict[str, Any]]:
+        return self.dynamo.query(
+            self.runs_table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
+            ExpressionAttributeValues={":pk": {"S": partition}, ":prefix": {"S": prefix}},
+            **more,
+        )
+
+    def _beat(self, before: Work, after: Work) -> Work:
+        """One small write. The work's own item stays as it is, so that nobody who changes it loses to a heartbeat."""
+        try:
+            self.dynamo.put(
+                self.runs_table, beat_item(after, retention=self.retention), **_expect_beats(before)
+            )
+        except ConditionFailedError as lost:
+            raise WriteConflictError(f"the lease of {after.key} was changed by another writer") from lost
+        return after
+
+    def _end_of_beats(self, before: Work | None, after: Work) -> list[dict[str, Any]]:
+        """When a lease ends, its heartbeats end in the same transaction: of a beat and a lapse one wins."""
+        if before is None or before.state is not WorkState.LEASED:
+            return []
+        if after.state is WorkState.LEASED and after.epoch == before.epoch:
+            return []
+        item = last_beat_item(before, retention=self.retention)
+        return [{"Put": {"TableName": self.runs_table, "Item": item, **_expect_beats(before)}}]
 
     def _admit(
         self, pairs: Sequence[tuple[Work, Work]], guard: dict[str, Any], *, fence: int
@@ -142,7 +180,7 @@ class DynamoWorkStore:
         for (before, _), work in zip(pairs, saved, strict=True):
             item = work_item(work, retention=self.retention)
             actions.append({"Put": {"TableName": self.runs_table, "Item": item, **expect(before.version)}})
-            actions += self._queue_actions(before, work)
+            actions += [*self._queue_actions(before, work), *self._end_of_beats(before, work)]
         try:
             self.dynamo.transact(actions)
         except TransactionFailedError as lost:
@@ -196,6 +234,24 @@ def _joins(before: Work | None, after: Work) -> bool:
 
 def _next(before: Work | None, after: Work) -> Work:
     return replace(after, version=(before.version if before else 0) + 1)
+
+
+def _only_beats(before: Work, after: Work) -> bool:
+    return after.state is WorkState.LEASED and after.epoch == before.epoch and after.beats > before.beats
+
+
+def _expect_beats(before: Work) -> dict[str, Any]:
+    """The condition that the lease has been beaten as often as was read, and is not over."""
+    epoch = {":epoch": {"N": str(before.epoch)}}
+    if not before.beats:
+        return {
+            "ConditionExpression": "attribute_not_exists(pk) OR epoch < :epoch",
+            "ExpressionAttributeValues": epoch,
+        }
+    return {
+        "ConditionExpression": "epoch = :epoch AND beats = :beats",
+        "ExpressionAttributeValues": {**epoch, ":beats": {"N": str(before.beats)}},
+    }
 
 
 def _place(item: Item) -> Item:

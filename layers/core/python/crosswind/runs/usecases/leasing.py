@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from crosswind.contracts.work import WorkOutcome
 from crosswind.kernel.clock import Clock
-from crosswind.kernel.errors import LeaseLostError
+from crosswind.kernel.errors import LeaseLostError, WriteConflictError
 from crosswind.runs import protocol
 from crosswind.runs.model import Progress, Work, WorkKey
 from crosswind.runs.protocol import Transition
@@ -39,11 +39,17 @@ class BeatWork:
 
     def __call__(self, work: Work, progress: Progress) -> Work:
         """The work with its longer lease. Raises LeaseLostError: kill the process tree, upload nothing more."""
-        return _as_holder(
-            self.change,
-            work,
-            lambda stored: protocol.beat(stored, epoch=work.epoch, progress=progress, now=self.clock.now()),
-        )
+        beaten = protocol.beat(work, epoch=work.epoch, progress=progress, now=self.clock.now()).work
+        try:
+            return self.change.works.save(work, beaten)  # unread: the write itself sees whether the lease goes on
+        except WriteConflictError:
+            return _as_holder(
+                self.change,
+                work,
+                lambda stored: protocol.beat(
+                    stored, epoch=work.epoch, progress=progress, now=self.clock.now()
+                ),
+            )
 
 
 @dataclass(frozen=True)
