@@ -40,7 +40,9 @@ test: venv ## Run every test, the end-to-end ones on an embedded cloud of their 
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --ignore tests/bench
 
 test-iam: venv ## Run the main job and the access tests once more, with IAM enforced
-	@CROSSWIND_TEST_IAM=1 $(BIN)/pytest $(addprefix tests/e2e/,test_iam.py test_access.py test_runs.py)
+	@CROSSWIND_TEST_IAM=1 $(BIN)/pytest $(addprefix tests/e2e/,test_iam.py test_access.py test_runs.py \
+		$(addprefix test_scheduling.py::test_,a_plan_prints_the_curve_and_runs_nothing \
+		rerunning_what_failed_keeps_what_passed_and_tells_that_it_is_flaky))
 
 properties: venv ## Search with new random examples for what breaks a property; the suite itself takes the same ones each time
 	@HYPOTHESIS_PROFILE=search $(BIN)/pytest -n $(WORKERS) -m hypothesis tests/unit

@@ -14,6 +14,7 @@ from crosswind.runs.admission.ports import (
     Heads,
 )
 from crosswind.runs.model import (
+    Announced,
     LEASE_DURATION,
     Commit,
     InfrastructureFailure,
@@ -92,6 +93,8 @@ class WorkStoreContract(ABC):
             borrowed=True,
             preemptions=2,
             decision="One of 3 free slots.",
+            announcements=(Announced("live", at), Announced("breach", at, detail="p95 was 900 ms")),
+            awaits=3,
         )
 
         saved = stores.work.save(None, full)

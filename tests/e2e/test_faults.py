@@ -22,6 +22,17 @@ def test_slow(n):
     time.sleep(0.5)
 """,
 }
+FAILS_THEN_SLOW = {
+    "tests/test_it.py": """
+import os, pathlib, time
+
+def test_good(): pass
+
+def test_bad():
+    assert pathlib.Path(os.environ['MARK']).exists(), 'not yet'
+    time.sleep(6)
+""",
+}
 SLEEPS = "sleep 20; echo '<testsuite><testcase name=\"n\"/></testsuite>' > report.xml"
 
 
@@ -55,6 +66,26 @@ def test_an_execution_stopped_behind_the_platforms_back_is_recovered(api: Api, c
     api.until(run, running)
     cloud.stop_execution(run)
     assert_each_test_once(api, run, api.finished(run, seconds=240), total=16)
+
+
+def test_a_stopped_execution_of_a_rerun_is_recovered_and_keeps_what_passed(
+    api: Api, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mark = tmp_path_factory.mktemp("mark") / "there"
+    job = pytest_job(env={"PYTHONPATH": ".deps", "MARK": str(mark)})
+    run = api.submit(suite([job], name="stopped-rerun"), files=FAILS_THEN_SLOW)
+    assert api.finished(run)["verdict"]["kind"] == "failed"
+    mark.touch()
+    answer = api.http.post(f"/api/v1/tests/{run}/reruns", json={"failed": True})
+    assert answer.status_code == 202, answer.text
+    api.until(run, running)
+    cloud.stop_execution(f"{run}-a2")
+    view = api.finished(run, seconds=240)
+    assert view["verdict"]["kind"] == "passed", view
+    assert {case["name"]: case["status"] for case in api.cases(run)} == {
+        "tests/test_it.py::test_good": "passed",
+        "tests/test_it.py::test_bad": "flaky",
+    }
 
 
 def test_killed_lambda_workers_lose_nothing(api: Api, cloud: Cloud) -> None:

@@ -71,6 +71,7 @@ def test_rerunning_what_failed_keeps_what_passed_and_tells_that_it_is_flaky(
     mark.touch()
     answer = api.http.post(f"/api/v1/tests/{run}/reruns", json={"failed": True})
     assert answer.status_code == 202, answer.text
+    assert api.http.get(f"/api/v1/tests/{run}/why").is_success
     view = api.finished(run)
     assert view["verdict"]["kind"] == "passed", view
     assert named(api, run) == {

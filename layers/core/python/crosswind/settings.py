@@ -139,4 +139,4 @@ class RunnerSettings(StoreSettings):
     runner_id: str
     work_folder: str
     log_flush_seconds: float  # until a log's first upload: 2 where logs cost nothing, 30 on AWS
-    log_slowest_seconds: float  # the time between two doubles up to this: 2 where logs cost nothing, 120 on AWS
+    log_slowest_seconds: float  # what the time between two doubles up to: 2, and 120 on AWS

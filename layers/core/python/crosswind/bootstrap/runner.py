@@ -11,7 +11,7 @@ from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.retry import jittered_pause
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.failing_fast import FailRestFast
-from crosswind.runs.usecases.leasing import BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.leasing import Announce, BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
 from crosswind.runs.usecases.pulling import (
     CommitBatch,
     CommittedBatches,
@@ -62,6 +62,12 @@ def claim_work(settings: RunnerSettings) -> ClaimWork:
 def beat_work(settings: RunnerSettings) -> BeatWork:
     """Keep its lease."""
     return BeatWork(_change(settings), SystemClock())
+
+
+@cache
+def announce(settings: RunnerSettings) -> Announce:
+    """Tell something while it goes on."""
+    return Announce(_change(settings), SystemClock())
 
 
 @cache

@@ -13,8 +13,14 @@ from pydantic import Field
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.suites import Framework, Priority
 
-WorkId = Annotated[str, Field(pattern=r"^(prepare|shard)-\d{5}$")]
+WorkId = Annotated[str, Field(pattern=r"^(prepare|shard|monitor)-\d{5}$")]
 RunId = Annotated[str, Field(pattern=r"^run-[0-9a-z]{26}$")]
+OwnerId = Annotated[
+    str,
+    Field(
+        pattern=r"^(run|exp)-[0-9a-z]{26}$", description="Whose work it is: a run, or a run of an experiment."
+    ),
+]
 
 
 DEFAULT_CPU_MILLIS = 1000
@@ -23,10 +29,11 @@ DEFAULT_MEMORY_MIB = 2048
 
 
 class WorkKind(StrEnum):
-    """What kind of leased work it is. Event tests and chaos monitors will be further kinds of the same protocol."""
+    """What kind of leased work it is. Event tests will be a further kind of the same protocol."""
 
     PREPARE = "prepare"
     SHARD = "shard"
+    MONITOR = "monitor"  # watches a run of an experiment
 
 
 class WorkOutcome(StrEnum):
@@ -35,6 +42,7 @@ class WorkOutcome(StrEnum):
     COMPLETED = "completed"  # the runner did what the order says; reports, if any, are uploaded
     ERROR = "error"  # infrastructure: given up after its budget
     CANCELLED = "cancelled"
+    ANNOUNCED = "announced"  # it goes on; what its token waited for was announced
 
 
 class FailFast(StrEnum):
@@ -55,7 +63,7 @@ class OrderRef(WireModel):
 class Ticket(WireModel):
     """One row of shards.jsonl, and the body of an admission message together with its token."""
 
-    run_id: RunId
+    run_id: OwnerId
     work_id: WorkId
     kind: WorkKind
     team: str
@@ -83,6 +91,11 @@ class Ticket(WireModel):
         default=1, ge=1, description="1, and one more for each rerun of the run's failed tests."
     )
     pull_id: str | None = Field(default=None, description="The work list that the shard's runner pulls from.")
+    awaits: int | None = Field(
+        default=None,
+        ge=1,
+        description="The number of the announcement that the token waits for; None: the end of the work.",
+    )
     order: OrderRef
 
 
@@ -97,7 +110,7 @@ class AdmissionMessage(WireModel):
 class DispatchMessage(WireModel):
     """Body of a message in the executor's queue. The work item holds the rest; a stale message claims nothing."""
 
-    run_id: RunId
+    run_id: OwnerId
     work_id: WorkId
     attempt: int = Field(ge=1)
 
@@ -108,15 +121,25 @@ class WatchMessage(WireModel):
     run_id: RunId
 
 
+class Announcement(WireModel):
+    """What leased work tells while it goes on. They are numbered from 1 on."""
+
+    number: int = Field(ge=1)
+    name: str = Field(min_length=1, max_length=40)
+    detail: str | None = Field(default=None, max_length=1000)
+    at: str
+
+
 class WorkAnswer(WireModel):
     """What a task token is answered with."""
 
-    run_id: RunId
+    run_id: OwnerId
     work_id: WorkId
     outcome: WorkOutcome
     attempt: int
     epoch: int
     reason: str | None = Field(default=None, max_length=1000)
+    announcement: Announcement | None = Field(default=None, description="With the outcome `announced`.")
 
 
 class ArchiveRef(WireModel):
@@ -218,6 +241,16 @@ class ShardOrder(WireModel):
     memory_mib: int | None = None
     reports: tuple[str, ...]
     artifacts: tuple[str, ...]
+
+
+class MonitorOrder(WireModel):
+    """Watch a run of an experiment by its plan, and announce what happens."""
+
+    kind: Literal["monitor"] = "monitor"
+    team: str
+    experiment_run: str
+    plan_key: str = Field(description="The MonitorPlan in the artifacts bucket.")
+    timeout_seconds: int = Field(gt=0)
 
 
 Order = Annotated[PrepareOrder | ShardOrder, Field(discriminator="kind")]

@@ -84,6 +84,15 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """What leased work told while it went on; its number is its place from 1 on."""
+
+    name: str
+    at: datetime
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShardSummary:
     """What IngestShard recorded of a committed shard."""
 
@@ -138,6 +147,8 @@ class Work:
     borrowed: bool = False  # admitted beyond its team's quota: may be preempted
     preemptions: int = 0
     decision: str | None = None  # why it was admitted when it was, as a sentence
+    announcements: tuple[Announced, ...] = ()
+    awaits: int | None = None  # the number of the announcement that the token waits for; None: the end
 
 
 @dataclass(frozen=True, slots=True)

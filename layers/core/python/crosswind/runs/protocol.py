@@ -13,13 +13,15 @@ that it claimed; whoever waits with the newest token is answered.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from crosswind.contracts.work import DispatchMessage, Ticket, WorkAnswer, WorkOutcome
-from crosswind.kernel.errors import LeaseLostError
+from crosswind.contracts.work import Announcement, DispatchMessage, Ticket, WorkAnswer, WorkOutcome
+from crosswind.kernel.clock import to_iso
+from crosswind.kernel.errors import InvalidInputError, LeaseLostError
 from crosswind.runs.infrastructure import InfrastructureReason, backoff
 from crosswind.runs.model import (
     LEASE_DURATION,
     REANSWER_AFTER,
     REDISPATCH_AFTER,
+    Announced,
     Commit,
     InfrastructureFailure,
     Lease,
@@ -30,6 +32,7 @@ from crosswind.runs.model import (
     WorkState,
 )
 
+MAX_ANNOUNCEMENTS = 20
 _LONGEST_REASON = 1000
 
 
@@ -94,12 +97,13 @@ def enqueue(
         return _close(fresh, closed.outcome, closed.reason, now=now) if closed else Transition(fresh)
     known = existing.token_at
     newer = existing.token != token and (known is None or token_at >= known)
-    work = replace(existing, token=token, token_at=token_at) if newer else existing
+    work = replace(existing, token=token, token_at=token_at, awaits=ticket.awaits) if newer else existing
     if work.commit is not None:
         return Transition(work, (AnswerToken(token, answer_of(work)),))
     if closed is not None:
         return _close(work, closed.outcome, closed.reason, now=now)
-    return Transition(work) if newer else None
+    announced = _answer(work)
+    return Transition(work, announced) if newer or (announced and work.token == token) else None
 
 
 def refuse(
@@ -189,6 +193,31 @@ def beat(work: Work, *, epoch: int, progress: Progress, now: datetime) -> Transi
     return Transition(replace(work, lease=longer, progress=progress, beats=work.beats + 1))
 
 
+def announce(
+    work: Work, *, epoch: int, number: int, name: str, detail: str | None, now: datetime
+) -> Transition:
+    """Tell something while the work goes on, as its announcement of that number; to repeat one only answers again.
+
+    The current token is answered where this is what it waits for. One that comes later and waits for an announcement
+    that was made already is answered on arrival, so that none is missed. Announcements outlive their lease.
+
+    Raises:
+        LeaseLostError: This holder has nothing more to tell.
+        InvalidInputError: The number is not the next one, or there were too many.
+    """
+    _lease_of(work, epoch)
+    made = len(work.announcements)
+    if number <= made:
+        return Transition(work, _answer(work))
+    if number > min(made + 1, MAX_ANNOUNCEMENTS):
+        raise InvalidInputError(
+            f"announcement {number} cannot follow {made}; at most {MAX_ANNOUNCEMENTS} are made"
+        )
+    told = Announced(name, now, detail[:_LONGEST_REASON] if detail else None)
+    work = replace(work, announcements=(*work.announcements, told))
+    return Transition(work, _answer(work))
+
+
 def commit(
     work: Work, *, epoch: int, outcome: WorkOutcome, prefix: str, reason: str | None, now: datetime
 ) -> Transition:
@@ -268,7 +297,9 @@ def queue_timeout(work: Work, *, now: datetime) -> Transition | None:
 
 def answer_again(work: Work, *, now: datetime) -> Transition | None:
     """Repeat the answer to a token when nobody has consumed it for a while: it may have been lost."""
-    if work.commit is None or work.summary is not None or now < work.commit.at + REANSWER_AFTER:
+    announced = _awaited(work)
+    given = work.commit or announced
+    if given is None or work.summary is not None or now < given.at + REANSWER_AFTER:
         return None
     effects = _answer(work)
     return Transition(work, effects) if effects else None
@@ -287,7 +318,19 @@ def watch(work: Work, *, now: datetime) -> Transition | None:
 
 
 def answer_of(work: Work) -> WorkAnswer:
-    """What a task token is told of finished work. Raises ValueError when it is not finished."""
+    """What a task token is told: the end, or the announcement that it waits for. Raises ValueError where there is neither."""
+    announced = _awaited(work)
+    if work.commit is None and announced is not None and work.awaits is not None:
+        return WorkAnswer(
+            run_id=work.key.run_id,
+            work_id=work.key.work_id,
+            outcome=WorkOutcome.ANNOUNCED,
+            attempt=work.attempt,
+            epoch=work.epoch,
+            announcement=Announcement(
+                number=work.awaits, name=announced.name, detail=announced.detail, at=to_iso(announced.at)
+            ),
+        )
     if work.commit is None:
         raise ValueError(f"{work.key} is not done")
     return WorkAnswer(
@@ -328,6 +371,7 @@ def _new_work(ticket: Ticket, token: str, *, token_at: datetime, now: datetime) 
         anti_affinity=ticket.anti_affinity,
         round=ticket.round,
         pull_id=ticket.pull_id,
+        awaits=ticket.awaits,
         state=WorkState.WAITING,
         version=0,
         epoch=0,
@@ -395,7 +439,17 @@ def _close(
 
 
 def _answer(work: Work) -> tuple[Effect, ...]:
-    return (AnswerToken(work.token, answer_of(work)),) if work.token else ()
+    """The answer to the current token, where there is one to give."""
+    if not work.token or (work.commit is None and _awaited(work) is None):
+        return ()
+    return (AnswerToken(work.token, answer_of(work)),)
+
+
+def _awaited(work: Work) -> Announced | None:
+    """The announcement that the current token waits for, where it was made."""
+    if work.awaits is None or work.awaits > len(work.announcements):
+        return None
+    return work.announcements[work.awaits - 1]
 
 
 def _dispatch(work: Work) -> Dispatch:

@@ -6,10 +6,10 @@ from itertools import product
 from math import prod
 
 from crosswind.contracts.expressions import MATRIX, PARAMETERS, as_text, length, substitute
+from crosswind.contracts.parameters import bind
 from crosswind.contracts.resolved import ResolvedStage, ResolvedSuite, ResolvedTest
 from crosswind.contracts.suites import (
     GitSourceSpec,
-    Parameter,
     ParameterType,
     Scalar,
     TestSpec,
@@ -30,7 +30,7 @@ from crosswind.kernel import json
 from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.runs import formulas, layout
 from crosswind.runs.preparing import base_key
-from crosswind.runs.spec_rules import MAX_JOBS, fits, safe_ref, same
+from crosswind.runs.spec_rules import MAX_JOBS, safe_ref
 
 MAX_PREPARE_SECONDS = 3600
 MAX_PARAMETERS_BYTES = 64 * 1024  # as JSON: they stand in the run's record, which is one item of 400 KB
@@ -72,16 +72,7 @@ class Preparation:
 
 def bind_parameters(suite: TestSuite, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """The value of every parameter. Raises InvalidInputError with every fault."""
-    declared = suite.spec.parameters
-    faults = [_unknown(name, declared) for name in given if name not in declared]
-    values: dict[str, Scalar] = {}
-    for name, parameter in declared.items():
-        value = given.get(name, parameter.default)
-        fault = _parameter_fault(name, parameter, value)
-        if fault:
-            faults.append(fault)
-        elif value is not None:
-            values[name] = value
+    values, faults = bind(suite.spec.parameters, given, noun="suite")
     if not faults and (size := len(json.canonical(values).encode())) > MAX_PARAMETERS_BYTES:
         most = f"at most {MAX_PARAMETERS_BYTES} bytes"
         faults.append(FieldError("parameters", f"have {size} bytes together, defaults included", most))
@@ -242,25 +233,6 @@ def resolved_test(job: Job, *, prepare_work_id: str | None, discovery_key: str |
         reports=spec.reports,
         artifacts=spec.artifacts,
     )
-
-
-def _unknown(name: str, declared: Mapping[str, Parameter]) -> FieldError:
-    known = ", ".join(declared) or "it has none"
-    return FieldError(f"parameters.{name}", "the suite has no such parameter", expected=f"one of: {known}")
-
-
-def _parameter_fault(name: str, parameter: Parameter, value: Scalar | None) -> FieldError | None:
-    path = f"parameters.{name}"
-    if value is None:
-        return FieldError(path, "is required and has no default", expected=parameter.type.value)
-    if not fits(value, parameter.type):
-        return FieldError(path, f"{value!r} is not of the parameter's type", expected=parameter.type.value)
-    if isinstance(value, str) and "\0" in value:
-        return FieldError(path, "holds a character that no command line may hold (NUL)")
-    if parameter.enum and not any(same(value, choice) for choice in parameter.enum):
-        choices = ", ".join(as_text(choice) for choice in parameter.enum)
-        return FieldError(path, f"{value!r} is not allowed", expected=f"one of: {choices}")
-    return None
 
 
 def left_out(suite: TestSuite, parameters: Mapping[str, Scalar]) -> tuple[str | None, ...]:

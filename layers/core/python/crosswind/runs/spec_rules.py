@@ -9,13 +9,12 @@ from urllib.parse import urlsplit
 from crosswind.contracts import expressions
 from crosswind.contracts.expressions import MATRIX, PARAMETERS
 from crosswind.contracts.faults import Path
+from crosswind.contracts.parameters import declaration_faults
 from crosswind.contracts.suites import (
     NOT_BUILT,
     BudgetMetric,
     Distribution,
     Framework,
-    ParameterType,
-    Scalar,
     StageCondition,
     duration_seconds,
 )
@@ -45,7 +44,7 @@ def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
     yield from _not_built(spec, ("spec",), "notify")
     parameters = _mapping(spec.get("parameters"))
     for name, parameter in parameters.items():
-        yield from _parameter(_mapping(parameter), ("spec", "parameters", name))
+        yield from declaration_faults(_mapping(parameter), ("spec", "parameters", name))
     jobs = list(_jobs(spec))
     yield from _names(spec, jobs)
     yield from _stages(spec, parameters.keys())
@@ -59,24 +58,6 @@ def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
             f"there are {count} test jobs after the matrix is expanded",
             f"at most {MAX_JOBS}",
         )
-
-
-def fits(value: object, kind: str) -> bool:
-    """Whether a value is of a parameter's type. A text that looks like a number is a text."""
-    if kind == ParameterType.BOOLEAN:
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    if kind == ParameterType.INTEGER:
-        return isinstance(value, int)
-    if kind == ParameterType.NUMBER:
-        return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-    return isinstance(value, str)
-
-
-def same(one: Scalar, other: Scalar) -> bool:
-    """Equal, and not only because Python takes true for 1."""
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
 
 
 def _jobs(spec: Mapping[str, Any]) -> Iterator[tuple[Path, Mapping[str, Any]]]:
@@ -127,27 +108,6 @@ def _budgets(spec: Mapping[str, Any], jobs: list[tuple[Path, Mapping[str, Any]]]
             )
         if test is not None and _mapping(budget).get("metric") == BudgetMetric.RUN_DURATION:
             yield (*path, "test"), "run.duration is of the whole run", "leave it out"
-
-
-def _parameter(parameter: Mapping[str, Any], path: Path) -> Iterator[Fault]:
-    kind = parameter.get("type", ParameterType.STRING.value)
-    if kind not in set(ParameterType):
-        return
-    choices = parameter.get("enum")
-    for index, choice in enumerate(_list(choices)):
-        if not fits(choice, kind):
-            yield (*path, "enum", index), f"{choice!r} is not of the parameter's type", str(kind)
-    default = parameter.get("default")
-    if default is None:
-        return
-    if not fits(default, kind):
-        yield (*path, "default"), f"{default!r} is not of the parameter's type", f"{kind}{_quote_hint(kind)}"
-    elif choices and not any(same(default, choice) for choice in _list(choices)):
-        yield (*path, "default"), f"{default!r} is not one of the values in `enum`", None
-
-
-def _quote_hint(kind: str) -> str:
-    return "; quote it to make it text" if kind == ParameterType.STRING else ""
 
 
 def _job(job: Mapping[str, Any], path: Path, parameters: Collection[str], rules: Rules) -> Iterator[Fault]:

@@ -18,6 +18,7 @@ from crosswind.contracts.work import (
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.runs.admission.model import QueueEntry
 from crosswind.runs.model import (
+    Announced,
     Commit,
     InfrastructureFailure,
     Lease,
@@ -74,6 +75,8 @@ def work_item(work: Work, *, retention: timedelta) -> Item:
             "borrowed": work.borrowed or None,
             "preemptions": work.preemptions,
             "decision": work.decision,
+            "announcements": [_announced_values(each) for each in work.announcements] or None,
+            "awaits": work.awaits,
             "expiresAt": expires_at(work.enqueued_at + retention + OUTLIVES_RUN),
         }
     )
@@ -119,6 +122,8 @@ def read_work(item: Item) -> Work:
         borrowed=values.get("borrowed", False),
         preemptions=values.get("preemptions", 0),
         decision=values.get("decision"),
+        announcements=tuple(_read_announced(each) for each in values.get("announcements") or ()),
+        awaits=values.get("awaits"),
     )
 
 
@@ -302,6 +307,14 @@ def _read_failure(values: Values) -> InfrastructureFailure:
         detail=values["detail"],
         at=from_iso(values["at"]),
     )
+
+
+def _announced_values(announced: Announced) -> dict[str, Any]:
+    return {"name": announced.name, "at": to_iso(announced.at), "detail": announced.detail}
+
+
+def _read_announced(values: Values) -> Announced:
+    return Announced(name=values["name"], at=from_iso(values["at"]), detail=values.get("detail"))
 
 
 def _commit_values(commit: Commit | None) -> dict[str, Any] | None:

@@ -7,19 +7,17 @@ from functools import lru_cache
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
+from crosswind.contracts import cron
+from crosswind.contracts.cron import CronError
+from crosswind.contracts.moments import MomentError, read_moment, zone_of
 from crosswind.contracts.schedules import ScheduleSpec
 from crosswind.contracts.suites import duration_seconds
 from crosswind.kernel.errors import FieldError, InvalidInputError
-from crosswind.runs.schedules import cron
-from crosswind.runs.schedules.cron import CronError
 from crosswind.runs.schedules.model import Timing
 
 LONGEST_JITTER = timedelta(hours=24)  # EventBridge's own bound of a flexible window
 _PROBED = 50  # neighbouring runs that a jitter is compared with
 _MINUTE = timedelta(minutes=1)
-_YEARS = range(
-    1970, 2200
-)  # those of a cron expression; and no time zone leads out of what a datetime can hold
 
 
 def check(spec: ScheduleSpec, *, now: datetime) -> Timing:
@@ -80,13 +78,9 @@ def _parsed(text: str) -> cron.Cron:
 
 def _zone(name: str, faults: list[FieldError]) -> ZoneInfo | None:
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        faults.append(
-            FieldError(
-                "spec.timezone", f"there is no time zone `{name}`", "an IANA name such as Europe/Berlin"
-            )
-        )
+        return zone_of(name)
+    except MomentError as error:
+        faults.append(FieldError("spec.timezone", str(error), error.expected))
         return None
 
 
@@ -108,23 +102,10 @@ def _moment(name: str, text: str | None, zone: ZoneInfo | None, faults: list[Fie
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        faults.append(
-            FieldError(f"spec.{name}", f"`{text}` is no moment", "ISO 8601, such as 2027-03-01T08:00")
-        )
+        return read_moment(text, zone)
+    except MomentError as error:
+        faults.append(FieldError(f"spec.{name}", str(error), error.expected))
         return None
-    if moment.year not in _YEARS:
-        faults.append(
-            FieldError(f"spec.{name}", f"is in the year {moment.year}", f"{_YEARS[0]} to {_YEARS[-1]}")
-        )
-        return None
-    if moment.tzinfo is not None:
-        return moment.astimezone(UTC)
-    placed = cron.to_utc(moment, zone) if zone is not None else None
-    if placed is None and zone is not None:
-        faults.append(FieldError(f"spec.{name}", f"the clocks of {zone.key} skip {text}"))
-    return placed
 
 
 def _jitter(text: str | None, faults: list[FieldError]) -> timedelta:

@@ -41,7 +41,9 @@ class BeatWork:
         """The work with its longer lease. Raises LeaseLostError: kill the process tree, upload nothing more."""
         beaten = protocol.beat(work, epoch=work.epoch, progress=progress, now=self.clock.now()).work
         try:
-            return self.change.works.save(work, beaten)  # unread: the write itself sees whether the lease goes on
+            return self.change.works.save(
+                work, beaten
+            )  # unread: the write itself sees whether the lease goes on
         except WriteConflictError:
             return _as_holder(
                 self.change,
@@ -50,6 +52,24 @@ class BeatWork:
                     stored, epoch=work.epoch, progress=progress, now=self.clock.now()
                 ),
             )
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell something while the work goes on. Safe to repeat."""
+
+    change: ChangeWork
+    clock: Clock
+
+    def __call__(self, work: Work, *, number: int, name: str, detail: str | None = None) -> Work:
+        """The work with the announcement. Raises LeaseLostError, InvalidInputError."""
+        return _as_holder(
+            self.change,
+            work,
+            lambda stored: protocol.announce(
+                stored, epoch=work.epoch, number=number, name=name, detail=detail, now=self.clock.now()
+            ),
+        )
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class EnqueueWork:
         """
         ticket = message.ticket
         key = WorkKey(run_id=ticket.run_id, work_id=ticket.work_id)
-        run = self.runs.get(ticket.run_id)
+        run = self._run(ticket)
 
         def decide(existing: Work | None) -> Transition | None:
             now = self.clock.now()
@@ -78,16 +78,22 @@ class EnqueueWork:
             )
 
         work = self.change(key, decide)
-        closed = _closed(self.runs.get(ticket.run_id), ticket, self.clock.now())
+        closed = _closed(self._run(ticket), ticket, self.clock.now())
         if work is None or work.commit is not None or closed is None:
             return work
         return self.change(
             key, lambda stored: protocol.close(stored, closed, now=self.clock.now()) if stored else None
         )
 
+    def _run(self, ticket: Ticket) -> Run | None:
+        """The run whose work it is; None for a monitor, which the chaos area itself cancels when its run is over."""
+        return None if ticket.kind is WorkKind.MONITOR else self.runs.get(ticket.run_id)
 
-def _closed(run: Run, ticket: Ticket, now: datetime) -> Closed | None:
+
+def _closed(run: Run | None, ticket: Ticket, now: datetime) -> Closed | None:
     """Why the ticket's work takes no part in the run any more."""
+    if run is None:
+        return None
     closed = lifecycle.closed(run, now)
     if closed is None and ticket.kind is WorkKind.SHARD:
         return failing_fast.closed(run, stage=ticket.stage, test=ticket.test, work_id=ticket.work_id)

@@ -132,6 +132,31 @@ class WatchRun:
             _log.exception("run %s could not be recovered", run_id)
 
 
+@dataclass(frozen=True)
+class WatchWork:
+    """Let time pass over all work of an owner that is no run: a lapse ends or requeues it, a lost answer is repeated."""
+
+    works: WorkStore
+    queues: Queues
+    change: ChangeWork
+    clock: Clock
+
+    def __call__(self, owner_id: str) -> tuple[Work, ...]:
+        """The owner's work as it is afterwards."""
+        until = self.clock.now() + TIME_FOR_A_TURN
+        works = tuple(self.works.of_run(owner_id))
+        self.change.all(
+            works,
+            lambda work: protocol.watch(work, now=self.clock.now()),
+            go_on=lambda: self.clock.now() < until,
+        )
+        for work in works:
+            if work.state is WorkState.WAITING:  # whoever enqueued it may have died before it woke anybody
+                self.works.line_up(work)
+                self.queues.wake_scheduler()
+        return tuple(self.works.of_run(owner_id))
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that its queue gave up, and when it was sent."""
