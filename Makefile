@@ -50,6 +50,7 @@ properties: venv ## Search with new random examples for what breaks a property; 
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports
 	@$(BIN)/python -m tests.bench.scale
+	@$(BIN)/python -m tests.bench.cancelling
 	@$(BIN)/python -m tests.bench.recovery
 	@$(BIN)/python -m tests.bench.third_party
 	@$(BIN)/python -m tests.bench.simulate

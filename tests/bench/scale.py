@@ -24,17 +24,15 @@ import httpx
 
 from crosswind.bootstrap import clients, stores
 from crosswind.bootstrap import runner as leasing
-from crosswind.contracts.work import ArchiveRef, Discovery, FileRef, ShardResult, WorkKind, WorkOutcome
-from crosswind.kernel.clock import SystemClock, to_iso
+from crosswind.contracts.work import WorkOutcome
 from crosswind.local import emulator, processes
 from crosswind.local.cloud import EmbeddedCloud, UpOptions
 from crosswind.local.home import Home
-from crosswind.runs import layout
-from crosswind.runs.model import Work, WorkKey
+from crosswind.runs.model import WorkKey
 from crosswind.settings import RunnerSettings
 from tests.e2e.runs import Api, command_job, pack, suite
+from tests.storm.canned import leave
 
-_REPORT = '<testsuite name="s"><testcase classname="c" name="{work_id}" time="0.001"/></testsuite>'
 _ROLE = "arn:aws:iam::000000000000:role/bench"
 
 
@@ -135,25 +133,8 @@ def stand_in(settings: RunnerSettings, digest: str, stop: threading.Event) -> No
             )
             queue.delete(receipt)
             if work is not None:
-                prefix = layout.attempt_prefix(work)
-                upload(settings, work, digest, prefix)
+                prefix = leave(settings, work, digest=digest)
                 leasing.commit_work(settings)(work, outcome=WorkOutcome.COMPLETED, prefix=prefix)
-
-
-def upload(settings: RunnerSettings, work: Work, digest: str, prefix: str) -> None:
-    """What a runner leaves behind."""
-    artifacts, now = stores.artifacts(settings), to_iso(SystemClock().now())
-    if work.kind is WorkKind.PREPARE:
-        archive = ArchiveRef(key=layout.archive_key(work.team, digest), digest=digest, size=1)
-        found = Discovery(preparation=digest, archive=archive, test_ids=None)
-        artifacts.put(layout.discovery_key(prefix), found.to_wire().encode())
-        return
-    key = f"{prefix}reports/report.xml"
-    data = _REPORT.format(work_id=work.key.work_id).encode()
-    artifacts.put(key, data)
-    report = FileRef(path="report.xml", key=key, size=len(data))
-    result = ShardResult(exit_code=0, started_at=now, finished_at=now, reports=((report,),))
-    artifacts.put(layout.result_key(prefix), result.to_wire().encode())
 
 
 def transitions(run: str) -> tuple[int, int]:

@@ -15,25 +15,18 @@ from pathlib import Path
 from crosswind.bootstrap import runner as leasing
 from crosswind.bootstrap import stores
 from crosswind.contracts.work import (
-    ArchiveRef,
-    Discovery,
     DispatchMessage,
-    FileRef,
-    ShardResult,
     WorkKind,
     WorkOutcome,
 )
-from crosswind.kernel.clock import SystemClock, to_iso
 from crosswind.kernel.errors import CrosswindError
 from crosswind.runner.faults import Interruption
 from crosswind.runner.heartbeat import Heartbeat
-from crosswind.runs import layout
 from crosswind.runs.model import Progress, Work, WorkKey
 from crosswind.settings import RunnerSettings
+from tests.storm.canned import leave
 
 _SPREAD = 0.6  # of the lognormal durations
-_REPORT = '<testsuite name="s"><testcase classname="c" name="{work_id}" time="{seconds:.3f}"/></testsuite>'
-_DIGEST = "sha256:" + "0" * 64
 
 
 class Journal:
@@ -93,27 +86,10 @@ def carry_out(settings: RunnerSettings, work: Work, *, median: float, journal: J
     seconds = seconds_of(work, median=median) if work.kind is WorkKind.SHARD else 0.0
     time.sleep(seconds)
     held = heartbeat.stop()
-    prefix = layout.attempt_prefix(work)
     if interruption.cause is None:
-        upload(settings, work, prefix, seconds)
+        prefix = leave(settings, work, seconds=seconds)
         leasing.commit_work(settings)(held, outcome=WorkOutcome.COMPLETED, prefix=prefix)
         journal.write("committed", work)
-
-
-def upload(settings: RunnerSettings, work: Work, prefix: str, seconds: float) -> None:
-    """What a runner leaves behind."""
-    artifacts, now = stores.artifacts(settings), to_iso(SystemClock().now())
-    if work.kind is WorkKind.PREPARE:
-        archive = ArchiveRef(key=layout.archive_key(work.team, _DIGEST), digest=_DIGEST, size=1)
-        found = Discovery(preparation=_DIGEST, archive=archive, test_ids=None)
-        artifacts.put(layout.discovery_key(prefix), found.to_wire().encode())
-        return
-    key = f"{prefix}reports/report.xml"
-    data = _REPORT.format(work_id=work.key.work_id, seconds=seconds).encode()
-    artifacts.put(key, data)
-    report = FileRef(path="report.xml", key=key, size=len(data))
-    result = ShardResult(exit_code=0, started_at=now, finished_at=now, reports=((report,),))
-    artifacts.put(layout.result_key(prefix), result.to_wire().encode())
 
 
 def main() -> None:
