@@ -47,6 +47,13 @@ def substitute(text: str, values: Mapping[str, Mapping[str, Scalar]]) -> str:
     return _EXPRESSION.sub(value, text)
 
 
+def value_of(text: str, values: Mapping[str, Mapping[str, Scalar]]) -> Scalar:
+    """The same, but a text that is one expression and nothing else becomes its value, type and all."""
+    match = _EXPRESSION.fullmatch(text.strip())
+    reference = _REFERENCE.fullmatch(match[1]) if match else None
+    return values[reference[1]][reference[2]] if reference else substitute(text, values)
+
+
 def length(text: str, values: Mapping[str, Mapping[str, Scalar]]) -> int:
     """How many characters `substitute` would give, without giving them."""
     grown = len(text)

@@ -2,17 +2,22 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from crosswind.kernel.errors import FieldError
 
 Path = tuple[str | int, ...]
 
 UNKNOWN_FIELD = "there is no such field"
-_FIXED = {"missing": "is required", "extra_forbidden": UNKNOWN_FIELD}
+_FIXED = {
+    "missing": "is required",
+    "extra_forbidden": UNKNOWN_FIELD,
+    "union_tag_not_found": "has no `type`",
+}
 _FORMS = {
     r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$": "lower-case letters, digits, `-` and `.`, at most 63 characters, such as `api-tests`",
     r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$": "lower-case letters, digits and `-`, at most 63 characters, such as `payments`",
@@ -86,6 +91,52 @@ def with_suggestions(found: dict[Path, FieldError], known_fields: Mapping[Path, 
             )
 
 
+def field_names(model: type[BaseModel], path: Path, document: Any) -> tuple[str, ...]:
+    """The names of the fields that a place of a model's document has; none where names are free."""
+    places: list[Any] = [model]
+    here = document
+    for part in path:
+        places = [below for place in places for below in _below(place, part)]
+        here = here[part] if _holds(here, part) else None
+    models = [each for place in places for each in _alternatives(place) if _is_model(each)]
+    tagged = [each for each in models if _has_tag(each, here)]
+    fields = (field for each in (tagged or models)[:1] for field in each.model_fields.items())
+    return tuple(field.alias or name for name, field in fields)
+
+
+def _below(annotation: Any, part: str | int) -> Iterator[Any]:
+    for each in _alternatives(annotation):
+        if _is_model(each):
+            yield from (
+                field.annotation for name, field in each.model_fields.items() if (field.alias or name) == part
+            )
+        elif get_origin(each) in {tuple, list} and isinstance(part, int):
+            yield get_args(each)[0]
+        elif get_origin(each) is dict:
+            yield get_args(each)[1]
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    if get_origin(annotation) is Annotated:
+        yield from _alternatives(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, UnionType}:
+        for each in get_args(annotation):
+            yield from _alternatives(each)
+    else:
+        yield annotation
+
+
+def _is_model(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def _has_tag(model: type[BaseModel], document: Any) -> bool:
+    """Whether the document's `type` is that of this member of a tagged union."""
+    field = model.model_fields.get("type")
+    tag = document.get("type") if isinstance(document, Mapping) else None
+    return field is not None and get_origin(field.annotation) is Literal and tag in get_args(field.annotation)
+
+
 def _place(location: Sequence[str | int], document: Any, *, missing: bool) -> Path:
     """The location without the names of union members and other words that pydantic puts in."""
     path: list[str | int] = []
@@ -112,8 +163,11 @@ def _words(detail: Any) -> tuple[str, str | None]:
     shown = _shown(detail.get("input"))
     if kind in _KINDS:
         return f"{shown} does not fit here", _KINDS[kind]
-    if kind in {"literal_error", "enum"}:
-        return f"{shown} is not one of the values", re.sub("'", "`", str(context.get("expected")))
+    if kind in {"literal_error", "enum", "union_tag_invalid"}:
+        values = context.get("expected", context.get("expected_tags"))
+        return f"{_shown(context.get('tag', detail.get('input')))} is not one of the values", re.sub(
+            "'", "`", str(values)
+        )
     if kind == "string_pattern_mismatch":
         pattern = str(context.get("pattern"))
         return f"{shown} does not have the right form", _FORMS.get(pattern, f"the form {pattern}")

@@ -4,30 +4,16 @@ The model finds faults of form; the rules here find what no model can say, over 
 told together. What a rule needs and does not find, it leaves to the model.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from crosswind.contracts import spec_text
-from crosswind.contracts.faults import Path, field_errors, path_text, with_suggestions
+from crosswind.contracts.faults import Path, field_errors, field_names, path_text, with_suggestions
 from crosswind.contracts.spec_text import Document
-from crosswind.contracts.suites import (
-    BudgetSpec,
-    GatesSpec,
-    GitSourceSpec,
-    Metadata,
-    Parameter,
-    ResourcesSpec,
-    RetriesSpec,
-    ShardsSpec,
-    SourceSpec,
-    StageSpec,
-    SuiteSpec,
-    TestSpec,
-    TestSuite,
-)
+from crosswind.contracts.suites import TestSuite
 from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.runs.spec_rules import Rules, find_faults
 
@@ -65,7 +51,9 @@ def _parse(document: Document, rules: Rules) -> TestSuite:
         suite = TestSuite.model_validate(document.value, by_alias=True, by_name=False)
     except ValidationError as error:
         found = field_errors(error, document.value)
-        with_suggestions(found, {path[:-1]: _names_at(path[:-1]) for path in found if path})
+        with_suggestions(
+            found, {path[:-1]: field_names(TestSuite, path[:-1], document.value) for path in found if path}
+        )
     ruled = [
         (path, FieldError(path_text(path), message, expected))
         for path, message, expected in find_faults(document.value, rules)
@@ -80,54 +68,3 @@ def _parse(document: Document, rules: Rules) -> TestSuite:
 
 def _sentence(count: int) -> str:
     return "the suite has a fault" if count == 1 else f"the suite has {count} faults"
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    """What a step down the document leads to."""
-
-    model: type[BaseModel]
-    children: Mapping[str, "_Level"]
-
-
-def _level(model: type[BaseModel], **children: _Level) -> _Level:
-    return _Level(model, children)
-
-
-_TREE = _level(
-    TestSuite,
-    metadata=_level(Metadata),
-    spec=_level(
-        SuiteSpec,
-        gates=_level(GatesSpec, budgets=_level(BudgetSpec)),
-        parameters=_level(Parameter),
-        stages=_level(
-            StageSpec,
-            tests=_level(
-                TestSpec,
-                source=_level(SourceSpec, git=_level(GitSourceSpec)),
-                shards=_level(ShardsSpec),
-                resources=_level(ResourcesSpec),
-                retries=_level(RetriesSpec),
-            ),
-        ),
-    ),
-)
-
-
-def _names_at(path: Path) -> tuple[str, ...]:
-    """The field names that a place knows; none where names are free."""
-    level = _TREE
-    for part in _steps(path):
-        below = level.children.get(part)
-        if below is None:
-            return ()
-        level = below
-    return tuple(field.alias or name for name, field in level.model.model_fields.items())
-
-
-def _steps(path: Path) -> Iterator[str]:
-    """The path without list indexes and without the names of parameters."""
-    for index, part in enumerate(path):
-        if isinstance(part, str) and not (index == 2 and path[:2] == ("spec", "parameters")):  # noqa: PLR2004
-            yield part
