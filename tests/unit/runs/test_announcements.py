@@ -1,7 +1,7 @@
 """Work that tells while it goes on: one leased piece of work answers several waits of a state machine in turn."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import settings
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from crosswind.contracts.suites import Priority
-from crosswind.contracts.work import WorkAnswer, WorkKind, WorkOutcome
+from crosswind.contracts.work import Ticket, WorkAnswer, WorkKind, WorkOutcome
 from crosswind.kernel.errors import InvalidInputError, LeaseLostError
 from crosswind.runs import protocol
 from crosswind.runs.model import LEASE_DURATION, REANSWER_AFTER, Progress, Work
@@ -19,7 +19,7 @@ from tests.fakes import START, make_ticket
 WAITS = (1, 2, 3, None)  # what the machine waits for, in this order
 
 
-def ticket(awaits: int | None) -> protocol.Ticket:
+def ticket(awaits: int | None) -> Ticket:
     return make_ticket(
         kind=WorkKind.MONITOR, priority=Priority.P0, infrastructure_retries=0, concurrency=1
     ).model_copy(update={"awaits": awaits})
@@ -47,7 +47,7 @@ def announce(work: Work, number: int, name: str = "live") -> Transition:
 def answers(transition: Transition | None) -> list[tuple[str, str, int | None]]:
     effects = transition.effects if transition else ()
     return [
-        (each.token, each.answer.outcome, each.answer.announcement and each.answer.announcement.number)
+        (each.token, each.answer.outcome.value, told.number if (told := each.answer.announcement) else None)
         for each in effects
         if isinstance(each, AnswerToken)
     ]
@@ -129,7 +129,7 @@ class Announcing(RuleBasedStateMachine):
         self.work: Work | None = None
         self.holder: Work | None = None
         self.waits = 0  # index of what the machine waits for now
-        self.sent = [(WAITS[0], START)]  # messages under way
+        self.sent: list[tuple[int | None, datetime]] = [(WAITS[0], START)]  # messages under way
         self.heard: list[WorkAnswer] = []
         self.lost = False
 
