@@ -12,8 +12,8 @@ from crosswind.contracts.suites import Priority
 from crosswind.contracts.work import Ticket, WorkAnswer, WorkKind, WorkOutcome
 from crosswind.kernel.errors import InvalidInputError, LeaseLostError
 from crosswind.runs import protocol
+from crosswind.runs.effects import AnswerToken, Transition
 from crosswind.runs.model import LEASE_DURATION, REANSWER_AFTER, Progress, Work
-from crosswind.runs.protocol import AnswerToken, Transition
 from tests.fakes import START, make_ticket
 
 WAITS = (1, 2, 3, None)  # what the machine waits for, in this order

@@ -9,6 +9,8 @@ import pytest
 from crosswind.contracts.work import DispatchMessage, WorkOutcome
 from crosswind.kernel.errors import LeaseLostError
 from crosswind.runs import lifecycle, protocol
+from crosswind.runs.answering import answer_of
+from crosswind.runs.effects import AnswerToken, Closed, Dispatch, Transition, WakeScheduler
 from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.model import (
     LEASE_DURATION,
@@ -19,7 +21,6 @@ from crosswind.runs.model import (
     Work,
     WorkState,
 )
-from crosswind.runs.protocol import AnswerToken, Closed, Dispatch, Transition, WakeScheduler
 from tests.fakes import START, make_ticket, make_work
 
 SECOND = timedelta(seconds=1)
@@ -321,7 +322,7 @@ class TestLoss:
 
     def test_unfinished_work_has_no_answer(self) -> None:
         with pytest.raises(ValueError, match="not done"):
-            protocol.answer_of(make_work())
+            answer_of(make_work())
 
 
 class TestReading:

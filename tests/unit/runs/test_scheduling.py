@@ -12,8 +12,8 @@ from crosswind.kernel.errors import DependencyError, LeaseLostError, ThrottledEr
 from crosswind.runs.admission.lanes import Lanes
 from crosswind.runs.admission.model import Reason, TeamPolicy
 from crosswind.runs.admission.ports import ExecutorCapacity, Heads, TeamSettings
+from crosswind.runs.effects import AnswerToken, WakeScheduler
 from crosswind.runs.model import Work, WorkState
-from crosswind.runs.protocol import AnswerToken, WakeScheduler
 from crosswind.runs.usecases.changing import PerformEffects
 from crosswind.runs.usecases.scheduling import TERM, TRY_AGAIN_AFTER, Admission, admission_of
 from tests.fakes import (

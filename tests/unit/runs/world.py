@@ -28,9 +28,9 @@ from crosswind.platform.access import decide
 from crosswind.runs import layout, protocol
 from crosswind.runs.admission.lanes import Lanes
 from crosswind.runs.admission.model import Account, Capacity
+from crosswind.runs.effects import Effect
 from crosswind.runs.model import ShardSummary, Work, WorkKey
 from crosswind.runs.ports import ExecutionStatus
-from crosswind.runs.protocol import Effect
 from crosswind.runs.pulling.model import Batch, PullHead
 from crosswind.runs.pulling.worklist import WorkList
 from crosswind.runs.usecases.cancelling import CancelRun, EndWork

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from crosswind.contracts.work import FailFast, WorkKind, WorkOutcome
 from crosswind.runs import protocol
+from crosswind.runs.effects import Closed, Transition
 from crosswind.runs.model import Run, Work
-from crosswind.runs.protocol import Closed, Transition
 
 REASON = "fail_fast"
 """How the reason of work begins that fail-fast has ended: it is no failure of infrastructure."""

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.work import WorkOutcome
+from crosswind.runs.effects import Closed
 from crosswind.runs.model import LEASE_DURATION, RoundRecord, Run, RunFailure, Work
-from crosswind.runs.protocol import Closed
 
 GRACE = timedelta(minutes=10)
 """What a closed run may take to fold, judge and publish before it is closed from outside."""

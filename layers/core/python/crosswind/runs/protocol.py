@@ -10,12 +10,13 @@ a work item is committed once and its commit never changes; its epoch only grows
 that it claimed; whoever waits with the newest token is answered.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from crosswind.contracts.work import Announcement, DispatchMessage, Ticket, WorkAnswer, WorkOutcome
-from crosswind.kernel.clock import to_iso
+from crosswind.contracts.work import DispatchMessage, Ticket, WorkOutcome
 from crosswind.kernel.errors import InvalidInputError, LeaseLostError
+from crosswind.runs.answering import answer_of, answers, awaited
+from crosswind.runs.effects import AnswerToken, Closed, Dispatch, Transition, WakeScheduler
 from crosswind.runs.infrastructure import InfrastructureReason, backoff
 from crosswind.runs.model import (
     LEASE_DURATION,
@@ -34,45 +35,6 @@ from crosswind.runs.model import (
 
 MAX_ANNOUNCEMENTS = 20
 _LONGEST_REASON = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerToken:
-    """Answer a task token."""
-
-    token: str
-    answer: WorkAnswer
-
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """Send admitted work to the executor's queue."""
-
-    message: DispatchMessage
-
-
-@dataclass(frozen=True, slots=True)
-class WakeScheduler:
-    """A slot came free, or work waits again."""
-
-
-Effect = AnswerToken | Dispatch | WakeScheduler
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """The item to store (the same object when nothing is to be written) and what follows once it is stored."""
-
-    work: Work
-    effects: tuple[Effect, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The run takes no more work: it was cancelled, has run out of time or is finished."""
-
-    outcome: WorkOutcome
-    reason: str
 
 
 # --- the state machine's side -------------------------------------------------------------------------------------
@@ -102,7 +64,7 @@ def enqueue(
         return Transition(work, (AnswerToken(token, answer_of(work)),))
     if closed is not None:
         return _close(work, closed.outcome, closed.reason, now=now)
-    announced = _answer(work)
+    announced = answers(work)
     return Transition(work, announced) if newer or (announced and work.token == token) else None
 
 
@@ -208,14 +170,14 @@ def announce(
     _lease_of(work, epoch)
     made = len(work.announcements)
     if number <= made:
-        return Transition(work, _answer(work))
+        return Transition(work, answers(work))
     if number > min(made + 1, MAX_ANNOUNCEMENTS):
         raise InvalidInputError(
             f"announcement {number} cannot follow {made}; at most {MAX_ANNOUNCEMENTS} are made"
         )
     told = Announced(name, now, detail[:_LONGEST_REASON] if detail else None)
     work = replace(work, announcements=(*work.announcements, told))
-    return Transition(work, _answer(work))
+    return Transition(work, answers(work))
 
 
 def commit(
@@ -229,7 +191,7 @@ def commit(
     done = work.commit
     if done is not None and (done.epoch, done.outcome, done.prefix) == (epoch, outcome, prefix):
         return Transition(
-            work, (*_answer(work), WakeScheduler())
+            work, (*answers(work), WakeScheduler())
         )  # either may have been lost with the first try
     _lease_of(work, epoch)
     return _close(work, outcome, reason, now=now, prefix=prefix)
@@ -297,11 +259,11 @@ def queue_timeout(work: Work, *, now: datetime) -> Transition | None:
 
 def answer_again(work: Work, *, now: datetime) -> Transition | None:
     """Repeat the answer to a token when nobody has consumed it for a while: it may have been lost."""
-    announced = _awaited(work)
+    announced = awaited(work)
     given = work.commit or announced
     if given is None or work.summary is not None or now < given.at + REANSWER_AFTER:
         return None
-    effects = _answer(work)
+    effects = answers(work)
     return Transition(work, effects) if effects else None
 
 
@@ -315,32 +277,6 @@ def watch(work: Work, *, now: datetime) -> Transition | None:
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
-
-
-def answer_of(work: Work) -> WorkAnswer:
-    """What a task token is told: the end, or the announcement that it waits for. Raises ValueError where there is neither."""
-    announced = _awaited(work)
-    if work.commit is None and announced is not None and work.awaits is not None:
-        return WorkAnswer(
-            run_id=work.key.run_id,
-            work_id=work.key.work_id,
-            outcome=WorkOutcome.ANNOUNCED,
-            attempt=work.attempt,
-            epoch=work.epoch,
-            announcement=Announcement(
-                number=work.awaits, name=announced.name, detail=announced.detail, at=to_iso(announced.at)
-            ),
-        )
-    if work.commit is None:
-        raise ValueError(f"{work.key} is not done")
-    return WorkAnswer(
-        run_id=work.key.run_id,
-        work_id=work.key.work_id,
-        outcome=work.commit.outcome,
-        attempt=work.commit.attempt,
-        epoch=work.commit.epoch,
-        reason=work.commit.reason,
-    )
 
 
 def waiting_since(work: Work) -> datetime:
@@ -435,21 +371,7 @@ def _close(
             prefix=prefix,
         ),
     )
-    return Transition(done, (*_answer(done), WakeScheduler()))
-
-
-def _answer(work: Work) -> tuple[Effect, ...]:
-    """The answer to the current token, where there is one to give."""
-    if not work.token or (work.commit is None and _awaited(work) is None):
-        return ()
-    return (AnswerToken(work.token, answer_of(work)),)
-
-
-def _awaited(work: Work) -> Announced | None:
-    """The announcement that the current token waits for, where it was made."""
-    if work.awaits is None or work.awaits > len(work.announcements):
-        return None
-    return work.announcements[work.awaits - 1]
+    return Transition(done, (*answers(done), WakeScheduler()))
 
 
 def _dispatch(work: Work) -> Dispatch:

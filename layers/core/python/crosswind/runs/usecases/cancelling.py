@@ -8,9 +8,9 @@ from crosswind.contracts.requests import RunState
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.retry import Pause, retry_conflicts
 from crosswind.runs import lifecycle, protocol
+from crosswind.runs.effects import Closed
 from crosswind.runs.model import Run
 from crosswind.runs.ports import RunStore, WorkStore
-from crosswind.runs.protocol import Closed
 from crosswind.runs.usecases.changing import ChangeWork
 from crosswind.runs.usecases.reading import FindRun
 

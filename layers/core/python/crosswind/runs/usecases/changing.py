@@ -7,9 +7,9 @@ from functools import partial
 
 from crosswind.kernel.errors import CrosswindError
 from crosswind.kernel.retry import Pause, retry_conflicts
+from crosswind.runs.effects import AnswerToken, Dispatch, Effect, Transition, WakeScheduler
 from crosswind.runs.model import Work, WorkKey
 from crosswind.runs.ports import Queues, TaskTokens, WorkStore
-from crosswind.runs.protocol import AnswerToken, Dispatch, Effect, Transition, WakeScheduler
 
 Decision = Callable[[Work | None], Transition | None]
 _log = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from crosswind.contracts.work import Ticket, WorkOutcome
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.retry import Pause, retry_conflicts
 from crosswind.runs import protocol
+from crosswind.runs.effects import Transition
 from crosswind.runs.evidence import RED
 from crosswind.runs.history import quarantine
 from crosswind.runs.history.ports import QuarantineStore
 from crosswind.runs.model import Run, RunFailure, RunPurpose, ShardSummary, Verdict, Work, WorkKey
 from crosswind.runs.ports import EventBus, ObjectStore, RunStore, WorkStore
-from crosswind.runs.protocol import Transition
 from crosswind.runs.stages import next_index
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.changing import ChangeWork

@@ -7,8 +7,8 @@ from crosswind.contracts.work import WorkOutcome
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import LeaseLostError, WriteConflictError
 from crosswind.runs import protocol
+from crosswind.runs.effects import Transition
 from crosswind.runs.model import Progress, Work, WorkKey
-from crosswind.runs.protocol import Transition
 from crosswind.runs.usecases.changing import ChangeWork
 
 

@@ -15,9 +15,9 @@ from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import CrosswindError, NotFoundError
 from crosswind.kernel.retry import Pause, retry_conflicts
 from crosswind.runs import layout, lifecycle
+from crosswind.runs.effects import Closed
 from crosswind.runs.model import MAX_RECOVERIES, Run, RunFailure
 from crosswind.runs.ports import EventBus, Executions, ExecutionStatus, ObjectStore, Queues, RunStore
-from crosswind.runs.protocol import Closed
 from crosswind.runs.usecases.cancelling import EndWork
 
 UNWATCHED_AFTER = timedelta(seconds=60)

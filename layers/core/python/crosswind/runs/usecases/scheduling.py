@@ -14,9 +14,9 @@ from crosswind.runs.admission.lanes import Lanes
 from crosswind.runs.admission.model import Account, Capacity, Decision, Round, Usage
 from crosswind.runs.admission.policy import admit
 from crosswind.runs.admission.ports import LaneLine, QueueStore, SchedulerTerm, Waiting
+from crosswind.runs.effects import Closed, Effect, Transition
 from crosswind.runs.model import Run, Work, WorkKey
 from crosswind.runs.ports import Queues, RunStore, WorkStore
-from crosswind.runs.protocol import Closed, Effect, Transition
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 
 TERM = timedelta(seconds=20)

@@ -11,10 +11,10 @@ from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import CrosswindError, NotFoundError
 from crosswind.kernel.retry import Pause, retry_conflicts
 from crosswind.runs import failing_fast, lifecycle, protocol
+from crosswind.runs.effects import Transition
 from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.model import WATCH_INTERVAL, Run, RunFailure, Work, WorkKey, WorkState
 from crosswind.runs.ports import Queues, RunStore, WorkStore
-from crosswind.runs.protocol import Transition
 from crosswind.runs.usecases.cancelling import EndWork
 from crosswind.runs.usecases.changing import ChangeWork
 from crosswind.runs.usecases.pulling import ReturnLapsed
