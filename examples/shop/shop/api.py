@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from http import HTTPStatus
-from typing import Any
 
 from shop.catalogue import CATALOGUE
 from shop.kit.calls import DependencyError
@@ -44,10 +43,7 @@ class _Api:
         except DependencyError as error:
             raise _unavailable(error) from error
         return Answer(
-            [
-                {**asdict(product), "in_stock": levels.get(product.sku, 0)}
-                for product in CATALOGUE.values()
-            ]
+            [{**asdict(product), "in_stock": levels.get(product.sku, 0)} for product in CATALOGUE.values()]
         )
 
     def _place(self, request: Request) -> Answer:
@@ -75,7 +71,7 @@ class _Api:
             raise WebError(HTTPStatus.CONFLICT, str(error)) from error
 
     def _ship(self, request: Request) -> Answer:
-        if _state_of(request) != OrderState.SHIPPED:
+        if request.field("state", str) != OrderState.SHIPPED:
             raise WebError(HTTPStatus.UNPROCESSABLE_ENTITY, 'the body is not {"state": "shipped"}')
         try:
             return _told(self._orders.ship(request.path["id"]))
@@ -90,13 +86,6 @@ def _order_of(request: Request) -> tuple[dict[str, int], str]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = 'the body is not like {"items": {"mug": 1}, "card": "…"}'
         raise WebError(HTTPStatus.UNPROCESSABLE_ENTITY, problem) from error
-
-
-def _state_of(request: Request) -> Any:
-    try:
-        return request.json()["state"]
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def _told(order: Order | None) -> Answer:

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from shop.catalogue import CATALOGUE
@@ -119,7 +120,7 @@ class Orders:
             return None
         entry = self.book.change(order_id, _cancelled)
         self._try_to_settle(order_id)
-        log.info("cancelled", extra={"fields": {"order": order_id}})
+        log.info("order %s: cancelled", order_id)
         return entry.order
 
     def ship(self, order_id: str) -> Order | None:
@@ -143,12 +144,13 @@ class Orders:
                 case Due.ANNOUNCE:
                     if self.announcer:
                         self.announcer.order_placed(order_id)
-            self.book.change(order_id, lambda kept, done=due: kept.without(done))
+            self.book.change(order_id, partial(Entry.without, done=due))
 
     def _charge_first(self, order: Order, *, card: str) -> Order:
         try:
             self.payments.charge(reference=order.id, card=card, amount_cents=order.total_cents)
         except PaymentDeclinedError:
+            log.warning("order %s: card declined, releasing %s", order.id, order.items)
             self._move(order.id, OrderState.DECLINED, Due.RELEASE)
             self._try_to_settle(order.id)
             raise
@@ -163,29 +165,26 @@ class Orders:
         order = entry.order
         try:
             self.payments.charge(reference=order.id, card=entry.card, amount_cents=order.total_cents)
+            charged = entry.moved(OrderState.PAID, *self._after_payment())
         except PaymentDeclinedError:
-            state, due = OrderState.DECLINED, (Due.RELEASE,)
-        else:
-            state, due = OrderState.PAID, self._after_payment()
+            charged = entry.moved(OrderState.DECLINED, Due.RELEASE)
         waits = OrderState.PAYMENT_PENDING  # unless it was cancelled meanwhile, which takes back the charge
-        changed = self.book.change(
-            order.id, lambda kept: kept.moved(state, *due) if kept.order.state is waits else kept
-        )
-        log.info(changed.order.state, extra={"fields": {"order": order.id, "late": True}})
+        kept = self.book.change(order.id, lambda kept: charged if kept.order.state is waits else kept)
+        log.info("order %s: %s, after waiting", order.id, kept.order.state)
 
     def _after_payment(self) -> tuple[Due, ...]:
         return (Due.ANNOUNCE,) if self.announcer else ()
 
     def _move(self, order_id: str, state: OrderState, *due: Due) -> Order:
         order = self.book.change(order_id, lambda entry: entry.moved(state, *due)).order
-        log.info(state, extra={"fields": {"order": order_id, "cents": order.total_cents}})
+        log.info("order %s: %s, %d cents", order_id, state, order.total_cents)
         return order
 
     def _try_to_settle(self, order_id: str) -> None:
         try:
             self.settle(order_id)
         except DependencyError as error:
-            log.warning("to be settled later: %s", error, extra={"fields": {"order": order_id}})
+            log.warning("order %s: to be settled later: %s", order_id, error)
 
 
 def _cancelled(entry: Entry) -> Entry:

@@ -32,10 +32,17 @@ class DependencyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status below 500 and the decoded body."""
+    """A status below 500 and the decoded body; None when there is none."""
 
+    target: str
     status: int
     body: Any
+
+    def expect(self, status: int) -> Any:
+        """The body, if the status is the one that is understood. Raises DependencyError."""
+        if self.status != status:
+            raise DependencyError(self.target, Outcome.REFUSED)
+        return self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,8 @@ class Peer:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, body=data, headers={"Content-Type": "application/json"})
             response = connection.getresponse()
-            return Reply(response.status, json.loads(response.read()))
+            text = response.read()
+            return Reply(self.name, response.status, json.loads(text) if text else None)
         finally:
             connection.close()
 

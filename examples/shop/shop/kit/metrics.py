@@ -32,7 +32,7 @@ REQUESTS = Metric("http_requests_total", Kind.COUNTER, "Requests that were answe
 DURATION = Metric("http_request_duration_seconds", Kind.HISTOGRAM, "How long answering took.")
 IN_FLIGHT = Metric("http_requests_in_flight", Kind.GAUGE, "Requests that wait for their answer now.")
 CALLS = Metric("dependency_calls_total", Kind.COUNTER, "Calls to other services and the queue that ended.")
-ORDERS = Metric("orders_total", Kind.COUNTER, "Orders by the state they entered.")
+ORDERS = Metric("orders_total", Kind.COUNTER, "Orders that were accepted, by the state they were given.")
 DUE = Metric("orders_due", Kind.GAUGE, "Orders for which something is still to be done.")
 QUEUE_DEPTH = Metric("queue_depth", Kind.GAUGE, "Messages in the queue, those in work included.")
 QUEUE_AGE = Metric("queue_oldest_age_seconds", Kind.GAUGE, "Age of the oldest message seen and not done.")
@@ -105,7 +105,9 @@ class Metrics:
                     lines += self._histogram(metric.name, key, counts, total=total, number=number)
         return "\n".join(lines) + "\n"
 
-    def _histogram(self, name: str, key: Labels, counts: list[int], *, total: float, number: int) -> list[str]:
+    def _histogram(
+        self, name: str, key: Labels, counts: list[int], *, total: float, number: int
+    ) -> list[str]:
         bounds = (*BUCKETS, math.inf)
         lines = [
             self._line(f"{name}_bucket", (*key, ("le", _number(bound))), count)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from shop.kit.metrics import DURATION, IN_FLIGHT, REQUESTS, Metrics
 
@@ -21,6 +21,8 @@ WORKERS = 32
 WAIT_FOR_WORKER_SECONDS = 1.0
 _CLIENT_SECONDS = 10.0  # a client that neither sends nor reads for so long is let go
 _SLOW_SECONDS = 1.0
+
+T = TypeVar("T")
 
 log = logging.getLogger("shop.web")
 
@@ -43,6 +45,18 @@ class Request:
     def json(self) -> Any:
         """The decoded body. Raises ValueError."""
         return json.loads(self.body)
+
+    def field(self, name: str, kind: type[T]) -> T:
+        """A member of the body. Raises WebError where there is none, or one of another kind."""
+        try:
+            value = self.json()[name]
+        except (ValueError, KeyError, TypeError):
+            value = None
+        if type(value) is not kind:
+            raise WebError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, f"{name} is missing in the body, or not as it should be"
+            )
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +129,8 @@ class WebServer(ThreadingHTTPServer):
             self._idle.wait_for(lambda: self._in_flight == 0, timeout=seconds)
             return self._in_flight
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, *_: Any) -> None:
+        """Say little of a connection that its client gave up."""
         log.debug("a connection ended early: %s", sys.exception())
 
     def _move(self, step: int) -> None:
@@ -127,6 +142,7 @@ class WebServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     timeout = _CLIENT_SECONDS
+    wbufsize = -1  # head and body of an answer leave together
 
     def do_GET(self) -> None:
         if self.path == "/healthz":
@@ -170,16 +186,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, route: Route | None, parts: dict[str, str]) -> Answer:
         try:
-            body = self._body()
-            if route is None:
-                raise WebError(HTTPStatus.NOT_FOUND, "there is nothing here")
-            with self._web.worker():
-                return route.handler(Request(path=parts, body=body))
+            return self._handled(route, parts)
         except WebError as error:
             return Answer({"error": str(error)}, error.status)
-        except Exception:  # noqa: BLE001  # a fault of one request is told its client and the log, and ends nothing else
+        except Exception:  # a fault of one request is told its client and the log, and ends nothing else
             log.exception("a request failed")
             return Answer({"error": "the service failed"}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _handled(self, route: Route | None, parts: dict[str, str]) -> Answer:
+        body = self._body()
+        if route is None:
+            raise WebError(HTTPStatus.NOT_FOUND, "there is nothing here")
+        with self._web.worker():
+            return route.handler(Request(path=parts, body=body))
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length") or "0"
@@ -215,3 +234,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+        self.wfile.flush()

@@ -16,7 +16,7 @@ from crosswind.kernel.errors import DependencyError, InvalidInputError
 
 FILE_NAME = "application.json"
 _MAX_BYTES = 1024 * 1024
-_START_TOLERANCE = 0.05  # seconds by which two readings of one start time may differ
+_START_TOLERANCE = 2.0  # seconds by which two readings of one start time may differ: the boot's time may be set anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ def rewrite(home: Path, application: str, name: str, *, pid: int, started: float
     document = json.loads(path.read_text(encoding="utf-8"))
     document["services"][name] |= {"pid": pid, "startedAt": started}
     written = path.with_suffix(".new")
+    written.unlink(missing_ok=True)
+    written.touch(mode=0o600)  # it may hold the services' credentials
     written.write_text(json.dumps(document, indent=2), encoding="utf-8")
     written.replace(path)
 
