@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
@@ -12,7 +13,7 @@ from crosswind.contracts.chaos.lifecycle import FaultState
 from crosswind.contracts.chaos.spec import TargetSelector
 from crosswind.kernel.errors import InvalidInputError
 
-RUN = "exp-00000000000000000000000001"
+RUN = f"exp-{uuid4().hex[:26]}"  # one for each process: what a run left is found by its name
 
 
 def planned(provider: Provider, request: FaultRequest) -> Injection:
