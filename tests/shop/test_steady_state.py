@@ -28,7 +28,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 def test_orders_are_accepted_charged_and_shipped(shop: Shop) -> None:
     shop.set()
-    summary = shop.load()
+    summary = shop.steady_load()
     assert summary["steady"]
     assert summary["states"] == {"paid": summary["sent"]}
     order = shop.buy()
@@ -42,7 +42,7 @@ def test_orders_are_accepted_charged_and_shipped(shop: Shop) -> None:
 def test_a_slow_inventory_is_borne_without_the_fix(shop: Shop) -> None:
     with slow_line(shop.service("inventory"), seconds=0.2) as slow:
         shop.set(SHOP_INVENTORY_URL=slow)
-        summary = shop.load()
+        summary = shop.steady_load()
     assert summary["steady"]
     assert summary["p50Ms"] > 200
 
@@ -63,7 +63,7 @@ def test_a_frozen_payment_takes_order_down_without_the_fix(shop: Shop) -> None:
 def test_a_frozen_payment_is_borne_with_the_fix(shop: Shop) -> None:
     shop.set(SHOP_PAYMENT_TIMEOUT=FIX)
     with shop.frozen("payment"):
-        summary = shop.load()
+        summary = shop.steady_load()
         order = shop.buy()
     assert summary["steady"]
     assert summary["states"] == {"payment-pending": summary["sent"]}
@@ -76,7 +76,7 @@ def test_a_frozen_payment_is_borne_with_the_fix(shop: Shop) -> None:
 def test_a_slow_payment_is_borne_with_the_fix(shop: Shop) -> None:
     with slow_line(shop.service("payment"), seconds=2) as slow:
         shop.set(SHOP_PAYMENT_URL=slow, SHOP_PAYMENT_TIMEOUT=FIX)
-        summary = shop.load()
+        summary = shop.steady_load()
     assert summary["steady"]
     assert summary["states"] == {"payment-pending": summary["sent"]}
 
