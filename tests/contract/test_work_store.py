@@ -14,8 +14,8 @@ from crosswind.runs.admission.ports import (
     Heads,
 )
 from crosswind.runs.model import (
-    Announced,
     LEASE_DURATION,
+    Announced,
     Commit,
     InfrastructureFailure,
     Lease,

@@ -99,6 +99,12 @@ def test_announcements_come_in_their_order_and_are_bounded() -> None:
         announce(work, protocol.MAX_ANNOUNCEMENTS + 1)
 
 
+def test_a_name_that_no_answer_can_carry_is_refused() -> None:
+    for name in ("", "x" * 41):
+        with pytest.raises(InvalidInputError):
+            announce(leased(), 1, name)
+
+
 def test_a_holder_without_its_lease_announces_nothing() -> None:
     work = leased()
     with pytest.raises(LeaseLostError):

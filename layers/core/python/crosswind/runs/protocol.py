@@ -13,7 +13,7 @@ that it claimed; whoever waits with the newest token is answered.
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from crosswind.contracts.work import DispatchMessage, Ticket, WorkOutcome
+from crosswind.contracts.work import DispatchMessage, Ticket, WorkKind, WorkOutcome
 from crosswind.kernel.errors import InvalidInputError, LeaseLostError
 from crosswind.runs.answering import answer_of, answers, awaited
 from crosswind.runs.effects import AnswerToken, Closed, Dispatch, Transition, WakeScheduler
@@ -35,6 +35,7 @@ from crosswind.runs.model import (
 
 MAX_ANNOUNCEMENTS = 20
 _LONGEST_REASON = 1000
+_LONGEST_NAME = 40
 
 
 # --- the state machine's side -------------------------------------------------------------------------------------
@@ -104,9 +105,11 @@ def preempt(work: Work, *, now: datetime, decision: str | None = None) -> Transi
     """Take a borrowed slot back: the same attempt waits again, and whoever holds it loses its lease by the new epoch.
 
     Stored under the scheduler's fence only, by the scheduler, which looks at the queue again anyway. None: it holds no
-    slot, or not a borrowed one, any more.
+    slot, or not a borrowed one, any more; or it is a monitor, whose silence would end what it watches.
     """
     if work.state not in {WorkState.ADMITTED, WorkState.LEASED} or not work.borrowed:
+        return None
+    if work.kind is WorkKind.MONITOR:
         return None
     waiting = replace(
         _waiting_again(work, not_before=now),
@@ -175,6 +178,8 @@ def announce(
         raise InvalidInputError(
             f"announcement {number} cannot follow {made}; at most {MAX_ANNOUNCEMENTS} are made"
         )
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise InvalidInputError(f"an announcement's name has 1 to {_LONGEST_NAME} characters")
     told = Announced(name, now, detail[:_LONGEST_REASON] if detail else None)
     work = replace(work, announcements=(*work.announcements, told))
     return Transition(work, answers(work))
