@@ -1,12 +1,14 @@
 """Domain events: past-tense facts with a version, in a CloudEvents-like envelope; they only grow."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from crosswind.contracts.base import WireModel
 
 RUN_FINISHED = "runs.run.finished.v1"
+EXPERIMENT_MOVED: Final = "chaos.experiment.moved.v1"
+EXPERIMENT_FINISHED: Final = "chaos.experiment.finished.v1"
 
 
 class RunFinished(WireModel):
@@ -41,14 +43,59 @@ class DeploymentRecorded(WireModel):
     actor: str
 
 
+class ExperimentMoved(WireModel):
+    """A revision of an experiment, or a run of one, went from one state to another."""
+
+    experiment: str
+    team: str
+    environment: str
+    revision: int
+    run_id: str | None = Field(default=None, description="Of a run's move; none: the revision itself moved.")
+    service: str | None = None
+    move: str = Field(description="Such as `approve` or `inject`.")
+    from_state: str
+    to_state: str
+    actor: str
+    reason: str
+
+
+class ExperimentFinished(WireModel):
+    """A run of an experiment was analysed: its last move."""
+
+    run_id: str
+    experiment: str
+    team: str
+    environment: str
+    revision: int
+    service: str | None = None
+    verdict: str
+    reason: str
+    abort_cause: str | None = None
+    started_at: str | None = None
+    finished_at: str
+    to_detect: float | None = Field(default=None, description="Seconds, as the others.")
+    to_abort: float | None = None
+    to_recover: float | None = None
+    actor: str = Field(description="Who started it.")
+    trigger: str | None = None
+    parent_run: str | None = Field(default=None, description="The run of a suite beside which it ran.")
+
+
 class DomainEvent(WireModel):
     """Envelope: one detail per type. `id` is stable, so that a repeated delivery can be recognised."""
 
     id: str
-    type: Literal["runs.run.finished.v1", "platform.deployment.recorded.v1"] = "runs.run.finished.v1"
+    type: Literal[
+        "runs.run.finished.v1",
+        "platform.deployment.recorded.v1",
+        "chaos.experiment.moved.v1",
+        "chaos.experiment.finished.v1",
+    ] = "runs.run.finished.v1"
     occurred_at: str
     team: str
-    detail: RunFinished | DeploymentRecorded = Field(description="Grows only by optional fields inside v1.")
+    detail: RunFinished | DeploymentRecorded | ExperimentMoved | ExperimentFinished = Field(
+        description="Grows only by optional fields inside v1."
+    )
 
     @property
     def source(self) -> str:

@@ -55,11 +55,11 @@ def value_of(text: str, values: Mapping[str, Mapping[str, Scalar]]) -> Scalar:
 
 
 def length(text: str, values: Mapping[str, Mapping[str, Scalar]]) -> int:
-    """How many characters `substitute` would give, without giving them."""
+    """How many characters `substitute` would give, without giving them; what is not known stays as it is."""
     grown = len(text)
     for match in _EXPRESSION.finditer(text):
         reference = _REFERENCE.fullmatch(match[1])
-        if reference is not None:
+        if reference is not None and reference[2] in values.get(reference[1], {}):
             grown += len(as_text(values[reference[1]][reference[2]])) - len(match[0])
     return grown
 

@@ -26,6 +26,9 @@ _FORMS = {
     r"^sha256:[0-9a-f]{64}$": "`sha256:` and 64 hexadecimal digits",
     r"^\s*\$\{\{": "a formula such as `${{ split(parameters.browsers) }}`",
     r"^[0-9a-f]{7,64}$": "7 to 64 hexadecimal digits in lower case",
+    r"^[a-z0-9]([-a-z0-9*]{0,61}[a-z0-9*])?$": "a namespace: lower-case letters, digits and `-`, at most 63 characters",
+    r"^arn:[^\s*]+$": "an ARN, without `*`",
+    r"^[^\x00-\x1f\x7f]+$": "text without control characters",
     r"^[1-9][0-9]{0,5}(Mi|Gi)$": "an amount such as `512Mi` or `2Gi`",
 }
 _KINDS = {

@@ -33,7 +33,7 @@ def same(one: Scalar, other: Scalar) -> bool:
 def declaration_faults(parameter: Mapping[str, Any], path: Path) -> Iterator[Fault]:
     """What is wrong with a declaration as it is written."""
     kind = parameter.get("type", ParameterType.STRING.value)
-    if kind not in set(ParameterType):
+    if kind not in tuple(ParameterType):
         return
     choices = parameter.get("enum")
     listed = choices if isinstance(choices, list) else []

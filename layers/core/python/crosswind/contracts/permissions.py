@@ -23,6 +23,12 @@ class Guard:
         if access is Access.FORBIDDEN:
             raise ForbiddenError(f"your roles do not allow {action.value} in team {team!r}")
 
+    def require_anywhere(self, actor: Actor, action: Action) -> None:
+        """Something that is no team's: whoever may do it in one of the own teams. Raises ForbiddenError."""
+        answers = {self.policy(actor, action, team) for team in actor.teams or ("",)}
+        if Access.ALLOWED not in answers:
+            raise ForbiddenError(f"your roles do not allow {action.value}")
+
     def require_for(self, actor: Actor, action: Action, *, team: str, missing: str) -> None:
         """Something that exists and is the team's. For another team it answers as if it did not exist.
 

@@ -253,7 +253,7 @@ class MonitorOrder(WireModel):
     timeout_seconds: int = Field(gt=0)
 
 
-Order = Annotated[PrepareOrder | ShardOrder, Field(discriminator="kind")]
+Order = Annotated[PrepareOrder | ShardOrder | MonitorOrder, Field(discriminator="kind")]
 
 
 class Discovery(WireModel):

@@ -30,4 +30,13 @@ ROUTES: tuple[Route, ...] = (
         answer=None,
         public=True,
     ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/schemas/chaos-experiment.json",
+        area="platform",
+        function="describe_experiment",
+        summary="JSON Schema of a chaos experiment, for editors.",
+        answer=None,
+        public=True,
+    ),
 )

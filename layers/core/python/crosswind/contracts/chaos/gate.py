@@ -154,6 +154,9 @@ class PolicySpec(WireModel):
     recheck: Duration = Field(
         default="30s", description="How often the gate is asked while something is broken."
     )
+    patience: Duration = Field(
+        default="24h", description="How long a blocked run waits for the gate before it is aborted."
+    )
 
 
 class PolicyMetadata(WireModel):

@@ -35,7 +35,7 @@ class EngineAnswer(WireModel):
     """Output of PreFlightCheck, InjectStep, CloseStep and Recover."""
 
     next: Next
-    step: int = Field(default=0, ge=0, description="The step that is watched next; 1-based.")
+    step: int = Field(default=0, ge=0, description="The step that is injected or watched next; 1-based.")
     ticket: Ticket | None = Field(
         default=None, description="What to wait for: the monitor's next announcement, or its end."
     )
@@ -50,17 +50,10 @@ class StepTask(WireModel):
 
 
 class CloseStepTask(WireModel):
-    """Input of CloseStep: what the monitor answered."""
+    """Input of CloseStep: what the monitor answered, also where it was no step that it answered for."""
 
     run_id: ExperimentRunId
     step: int
-    answer: WorkAnswer
-
-
-class MonitorStartedTask(WireModel):
-    """Input of CheckMonitor: what StartMonitor's token was answered with."""
-
-    run_id: ExperimentRunId
     answer: WorkAnswer
 
 
