@@ -101,6 +101,19 @@ class MemoryDeployments:
         return True
 
 
+class MemoryGateFacts:
+    """Remembers which deployments the safety gate was told of. Set `fault` to let the next calls fail."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, DomainEvent] = {}
+        self.fault: Exception | None = None
+
+    def tell(self, event: DomainEvent) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.told.setdefault(event.id, event)
+
+
 class MemoryAlarms:
     """Remembers which alarms are set. Set `fault` to let the next calls fail."""
 

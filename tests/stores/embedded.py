@@ -24,12 +24,13 @@ def client(service: str, **options: Any) -> Any:
 
 @dataclass(frozen=True)
 class Tables:
-    """The three tables, and the client beneath the stores."""
+    """The four tables, and the client beneath the stores."""
 
     client: Any
     runs: str
     queue: str
     tests: str
+    chaos: str
 
     @property
     def dynamo(self) -> Dynamo:
@@ -45,11 +46,24 @@ class Tables:
 def make_tables(dynamodb: Any) -> Tables:
     """New tables with the keys and indexes of docs/data-model.md."""
     number = next(_numbers)
-    tables = Tables(client=dynamodb, runs=f"runs-{number}", queue=f"queue-{number}", tests=f"tests-{number}")
+    tables = Tables(
+        client=dynamodb,
+        runs=f"runs-{number}",
+        queue=f"queue-{number}",
+        tests=f"tests-{number}",
+        chaos=f"chaos-{number}",
+    )
     _make_table(dynamodb, tables.queue)
     _make_table(dynamodb, tables.tests)
     _make_table(
         dynamodb, tables.runs, by_team=("teamKey", "createdKey"), unfinished=("unfinishedKey", "runKey")
+    )
+    _make_table(
+        dynamodb,
+        tables.chaos,
+        by_team=("teamKey", "createdKey"),
+        unfinished=("unfinishedKey", "runKey"),
+        due=("dueKey", "dueAt"),
     )
     return tables
 

@@ -77,6 +77,7 @@ class Experiment:
     labels: Mapping[str, str] = field(default_factory=dict)
     next_start: datetime | None = None  # of its schedule
     paused: bool = False  # does not start by itself
+    start_parameters: Mapping[str, Scalar] = field(default_factory=dict)  # of starts by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,9 @@ class ExperimentRun:
     evidence: tuple[str, ...] = ()
     timings: Timings = field(default_factory=Timings)
     undone_at: datetime | None = None  # when the last removal was proven
+    step_began_at: datetime | None = None  # of the step that is in
+    step_until: datetime | None = None  # when it is over; None while its faults are being injected
+    gate_fresh_until: datetime | None = None  # the gate's last answer counts until then
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +218,7 @@ class DeploymentFact:
     version: str
     told_by: str
     at: datetime
+    id: str = ""  # of the event that told it; unique
 
 
 @dataclass(frozen=True, slots=True)

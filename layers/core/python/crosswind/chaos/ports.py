@@ -3,7 +3,7 @@
 Every method may raise ThrottledError or DependencyError after its own bounded retries.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -45,8 +45,12 @@ class ExperimentStore(Protocol):
         """Any revision that ever was. Raises NotFoundError."""
         ...
 
+    def last_revision(self, team: str, name: str) -> int:
+        """The highest number that a revision ever had, also of a definition that was deleted; 0 for none."""
+        ...
+
     def approved(self, team: str, name: str) -> Revision | None:
-        """The newest approved revision."""
+        """The newest revision if it is approved; None where there is none, and from an edit to the next approval."""
         ...
 
     def delete(self, team: str, name: str, *, version: int) -> None:
@@ -58,11 +62,11 @@ class ExperimentStore(Protocol):
         ...
 
     def waiting_for(self, event_type: str) -> Iterator[Experiment]:
-        """Definitions whose approved revision starts on events of this type."""
+        """Definitions whose approved revision starts on events of this type; not those that are paused."""
         ...
 
     def due(self, *, until: datetime) -> Iterator[Experiment]:
-        """Definitions whose `next_start` is not after `until`, the earliest first."""
+        """Definitions whose `next_start` is not after `until`, the earliest first; not those that are paused."""
         ...
 
 
@@ -79,11 +83,22 @@ class RunFilter:
 class ExperimentRunStore(Protocol):
     """Runs of experiments, what they injected, what happened, and which targets they hold."""
 
-    def create(self, run: ExperimentRun, *, idempotency: IdempotencyKey | None) -> tuple[ExperimentRun, bool]:
+    def create(
+        self,
+        run: ExperimentRun,
+        *,
+        idempotency: IdempotencyKey | None,
+        timeline: Sequence[TimelineEvent] = (),
+        event: DomainEvent | None = None,
+    ) -> tuple[ExperimentRun, bool]:
         """Store a new run (version 1). (run, True), or (the earlier one, False) for a repeated key.
 
         Raises ConflictError when the key was used for another request.
         """
+        ...
+
+    def created_with(self, idempotency: IdempotencyKey) -> ExperimentRun | None:
+        """The run that this key made in the last 24 hours. Raises ConflictError when it was used for another request."""
         ...
 
     def get(self, run_id: str) -> ExperimentRun:
@@ -112,7 +127,8 @@ class ExperimentRunStore(Protocol):
     ) -> None:
         """Store every injection with its compensation and take hold of every target, all or nothing per target set, before anything is injected.
 
-        Safe to repeat for the same run. Raises ConflictError naming who holds a target.
+        Safe to repeat for the same run: what is still planned is planned anew, what was asked for stays. Raises
+        ConflictError naming who holds a target, and WriteConflictError.
         """
         ...
 
@@ -218,10 +234,15 @@ class GateSource(Protocol):
     """One source of evidence. It answers within its own time limit; what it cannot find out is a check with status unknown."""
 
     @property
+    def name(self) -> str:
+        """The `source` of its checks."""
+        ...
+
+    @property
     def checks(self) -> tuple[CheckName, ...]: ...
 
     def look(self, question: Question) -> tuple[GateCheck, ...]:
-        """Never raises."""
+        """Nothing where the policy does not name it. An exception counts as unknown."""
         ...
 
 
@@ -266,6 +287,9 @@ class MonitorState:
     last_beat_expires_at: datetime | None
     announcements: tuple[str, ...]
     ended_as: str | None = None
+    moved_at: datetime | None = None  # the last announcement's time, or the end's
+    reason: str | None = None  # with the end: why
+    epoch: int = 0  # of its lease: names the MonitorResult
 
 
 class Monitors(Protocol):
@@ -302,3 +326,34 @@ class SafetyLever(Protocol):
         ...
 
     def disengage(self, reason: str) -> str: ...
+
+
+class StoredObject(Protocol):
+    """An object of a listing."""
+
+    @property
+    def key(self) -> str: ...
+
+
+class Objects(Protocol):
+    """The artifacts bucket, as far as the chaos area writes and reads it."""
+
+    def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Write a small object."""
+        ...
+
+    def get(self, key: str, *, limit_bytes: int) -> bytes:
+        """Read a whole object. Raises NotFoundError; TooLargeError when it is larger than `limit_bytes`."""
+        ...
+
+    def list_objects(self, prefix: str, *, limit: int, after: str | None = None) -> Sequence[StoredObject]:
+        """Objects under a prefix in key order, those behind `after`."""
+        ...
+
+
+class EventBus(Protocol):
+    """The domain event bus."""
+
+    def publish(self, events: Iterable[DomainEvent]) -> None:
+        """Publish; the receiver may see an event more than once."""
+        ...

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from crosswind.cli.config import is_loopback
 from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.chaos.definitions import ValidateExperimentAnswer
 from crosswind.contracts.explaining import WhyView
 from crosswind.contracts.history import (
     FlakyList,
@@ -202,6 +203,11 @@ class ApiClient:
         headers = {"Content-Type": _SUITE_MEDIA_TYPE}
         return _read(self._send("POST", "/api/v1/validations", content=text, headers=headers), ValidateAnswer)
 
+    def validate_experiment(self, text: str) -> ValidateExperimentAnswer:
+        headers = {"Content-Type": _SUITE_MEDIA_TYPE}
+        answer = self._send("POST", "/api/v1/experiment-validations", content=text, headers=headers)
+        return _read(answer, ValidateExperimentAnswer)
+
     def list_suites(self, query: Query) -> SuitePage:
         return self._get("/api/v1/suites", SuitePage, query)
 
@@ -275,6 +281,28 @@ class ApiClient:
     ) -> DeploymentAccepted:
         headers = {"Idempotency-Key": idempotency_key}
         return _read(self._write("POST", "/api/v1/deployments", request, headers), DeploymentAccepted)
+
+    def read(self, path: str, model: type[Model], query: Query | None = None) -> Model:
+        """For the clients of single areas."""
+        return self._get(path, model, query)
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        body: WireModel | str | None,
+        model: type[Model],
+        headers: Mapping[str, str] | None = None,
+    ) -> Model:
+        """For the clients of single areas; a text is a document in YAML."""
+        if isinstance(body, WireModel):
+            return _read(self._write(method, path, body, headers), model)
+        sent = {"Content-Type": _SUITE_MEDIA_TYPE, **(headers or {})} if body else headers
+        return _read(self._send(method, path, content=body, headers=sent), model)
+
+    def delete(self, path: str) -> None:
+        """For the clients of single areas."""
+        self._send("DELETE", path)
 
     def _write(
         self, method: str, path: str, body: WireModel, headers: Mapping[str, str] | None = None

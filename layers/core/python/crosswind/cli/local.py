@@ -39,6 +39,12 @@ def up(
     emulator_port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port of the AWS emulator. [default: 4566]")
     ] = None,
+    toxiproxy_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, help="Port of Toxiproxy, where it is installed. [default: 8474, or a free one]"
+        ),
+    ] = None,
     runners: Annotated[
         int | None, typer.Option(min=0, max=64, help="Local runners. [default: cores]")
     ] = None,
@@ -53,7 +59,13 @@ def up(
         from crosswind.local.issuer import USERS
     started = time.monotonic()
     home = Home.default()
-    options = UpOptions(port=port, emulator_port=emulator_port, runners=runners, iam_enforced=iam)
+    options = UpOptions(
+        port=port,
+        emulator_port=emulator_port,
+        toxiproxy_port=toxiproxy_port,
+        runners=runners,
+        iam_enforced=iam,
+    )
     state = _cloud().up(options)
     seconds = time.monotonic() - started
     users = home.issuer / "users.json"
@@ -62,6 +74,7 @@ def up(
             {
                 "endpoint": state.endpoint,
                 "emulatorUrl": state.emulator_url,
+                "toxiproxyUrl": state.toxiproxy_url,
                 "home": str(home.path),
                 "users": sorted(USERS),
                 "usersFile": str(users),

@@ -8,7 +8,19 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from crosswind import __version__
-from crosswind.cli import account, demo, flaky, local, quarantine, queue, runs, schedules, suites, triggers
+from crosswind.cli import (
+    account,
+    chaos,
+    demo,
+    flaky,
+    local,
+    quarantine,
+    queue,
+    runs,
+    schedules,
+    suites,
+    triggers,
+)
 from crosswind.cli.errors import ApiError, CliError, ExitStatus, describe_fault
 from crosswind.cli.planning import plan
 from crosswind.cli.rerunning import rerun
@@ -82,6 +94,7 @@ app.command()(triggers.deployed)
 app.command()(flaky.flaky)
 app.command()(flaky.history)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(chaos.app, name="chaos")
 account.register(app)
 local.register(app)
 app.command("demo")(demo.demo)
