@@ -5,9 +5,11 @@ is asked.
 """
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -40,6 +42,12 @@ class HttpAnswer:
 
 def _pause(repetition: int) -> None:
     time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.1 * 2**repetition)))  # noqa: S311  # spreads callers, no secret
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Made once: reading the certificates takes longer (30 ms) than most calls."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ class HttpPeer:
             base_url=self.base_url,
             headers=dict(self.headers),
             transport=self.transport,
+            verify=_trusted(),
             trust_env=False,
             follow_redirects=False,
         )

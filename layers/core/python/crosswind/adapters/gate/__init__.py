@@ -1,0 +1,1 @@
+"""Sources of the safety gate outside of Crosswind. Each implements crosswind.chaos.ports.GateSource."""
