@@ -1,4 +1,4 @@
-"""The definition of runs/test-run as tests read it: parsed, and walked through its maps."""
+"""Definitions of state machines as tests read them: parsed, and walked through its maps."""
 
 import json
 import re
@@ -9,6 +9,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "statemachines").rglob("*.asl.json"))
 TEST_RUN = ROOT / "statemachines/runs/test-run.asl.json"
+EXPERIMENT = ROOT / "statemachines/chaos/experiment.asl.json"
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)\}")
 
 State = dict[str, Any]

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.statemachines import experiment_mocks
+
 MACHINE = "test-run"
 BUCKET = "artifacts"
 RUN_ID = "run-" + "a" * 26
@@ -75,9 +77,12 @@ CASES: dict[str, Answers] = {
 
 def config() -> dict[str, Any]:
     """The file that the emulator reads."""
+    machines: dict[str, Any] = {}
     responses: Answers = {}
-    cases: dict[str, dict[str, str]] = {}
-    for case, answers in CASES.items():
-        cases[case] = {state: f"{case}:{state}" for state in answers}
-        responses |= {f"{case}:{state}": answer for state, answer in answers.items()}
-    return {"StateMachines": {MACHINE: {"TestCases": cases}}, "MockedResponses": responses}
+    for machine, cases in ((MACHINE, CASES), (experiment_mocks.MACHINE, experiment_mocks.CASES)):
+        named: dict[str, dict[str, str]] = {}
+        for case, answers in cases.items():
+            named[case] = {state: f"{machine}:{case}:{state}" for state in answers}
+            responses |= {f"{machine}:{case}:{state}": answer for state, answer in answers.items()}
+        machines[machine] = {"TestCases": named}
+    return {"StateMachines": machines, "MockedResponses": responses}

@@ -107,8 +107,9 @@ def test_from_every_state_of_a_run_publish_run_is_ahead() -> None:
         assert "PublishRun" in reached, start
 
 
-def test_every_failed_state_is_recorded_under_its_own_name() -> None:
-    definition = asl.load(asl.TEST_RUN)
+@_ALL
+def test_every_failed_state_is_recorded_under_its_own_name(path: Path) -> None:
+    definition = asl.load(path)
     by_name = dict(asl.states(definition))
     recorded = {
         rule["Next"]: name

@@ -6,6 +6,7 @@ import jsonschema
 import pytest
 import yaml
 
+from crosswind.chaos import templating
 from crosswind.contracts.api import ROUTES
 from crosswind.edge import openapi
 from crosswind.edge.documents import FOLDER, OPENAPI
@@ -41,3 +42,22 @@ def test_the_suite_schema_accepts_the_examples_and_marks_what_is_not_built(name:
     suite = yaml.safe_load((ROOT / "examples" / name / "suite.yaml").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(suite)
     assert schema["$defs"]["TestSpec"]["properties"]["services"]["x-crosswind-not-built"] is True
+
+
+@pytest.mark.parametrize("chosen", templating.templates(), ids=lambda each: each.name)
+def test_the_experiment_schema_accepts_the_templates_and_marks_providers_that_are_not_built(
+    chosen: templating.Template,
+) -> None:
+    schema = openapi.experiment_schema()
+    jsonschema.Draft202012Validator(schema).validate(templating.shown(chosen))
+    assert set(schema["$defs"]["ProviderName"]["x-crosswind-not-built"]) == {"litmus", "gremlin", "istio"}
+
+
+def test_experiments_are_sent_as_their_own_document() -> None:
+    bodies = {
+        route.function: openapi.openapi()["paths"][route.path][route.method.lower()]["requestBody"]["content"]
+        for route in ROUTES
+        if route.raw_request
+    }
+    for function, model in (("put_experiment", "ChaosExperiment"), ("put_suite", "TestSuite")):
+        assert bodies[function]["application/yaml"]["schema"] == {"$ref": f"#/components/schemas/{model}"}

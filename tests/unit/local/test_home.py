@@ -31,6 +31,18 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
     assert home.load() == STATE
 
 
+def test_the_state_knows_every_address_of_its_own(tmp_path: Path) -> None:
+    assert STATE.toxiproxy_url == ""
+    there = replace(STATE, toxiproxy_port=8474)
+    assert there.toxiproxy_url == "http://127.0.0.1:8474"
+    assert set(there.own_addresses) == {
+        f"{host}:{port}" for host in ("127.0.0.1", "localhost") for port in (8080, 4566, 8474)
+    }
+    Home(tmp_path).save(there)
+    assert json.loads((tmp_path / "state.json").read_text())["toxiproxyUrl"] == there.toxiproxy_url
+    assert Home(tmp_path).load() == there
+
+
 def test_nothing_was_started_where_there_is_no_file(tmp_path: Path) -> None:
     assert Home(tmp_path / "none").load() is None
 

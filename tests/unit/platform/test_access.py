@@ -15,8 +15,13 @@ ALLOWED = {
         Action.WRITE_SCHEDULES,
         Action.PAUSE_QUEUE,
         Action.SET_QUOTAS,
+        Action.WRITE_EXPERIMENTS,
+        Action.APPROVE_EXPERIMENTS,
+        Action.START_EXPERIMENTS,
+        Action.RELEASE_CHAOS,
+        Action.SET_POLICIES,
     },
-    Role.EDITOR: set(Action) - {Action.SET_QUOTAS},
+    Role.EDITOR: set(Action) - {Action.SET_QUOTAS, Action.RELEASE_CHAOS, Action.SET_POLICIES},
     Role.ADMIN: set(Action),
 }
 

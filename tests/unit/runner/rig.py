@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from crosswind.contracts.chaos.probes import CloudWatchAlarmProbe, CloudWatchMetricProbe, QueueDepthProbe
 from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import (
     ArchiveRef,
@@ -34,12 +35,13 @@ from crosswind.runner.batches import Pulling
 from crosswind.runner.environment import TestEnvironment
 from crosswind.runner.faults import Interruption
 from crosswind.runner.git import PROTOCOLS
+from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.sandbox import Place, Sandbox
 from crosswind.runner.session import OpenSession
 from crosswind.runs.layout import archive_key, discovery_key, log_prefix, result_key
 from crosswind.runs.model import Work, WorkState
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
-from crosswind.runs.usecases.leasing import BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.leasing import Announce, BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
 from crosswind.runs.usecases.pulling import (
     CommitBatch,
     CommittedBatches,
@@ -134,6 +136,19 @@ class MemoryWorkQueue:
         self.released.append(receipt)
 
 
+class CannedMeasurements:
+    """What the cloud would tell."""
+
+    def metric(self, probe: CloudWatchMetricProbe) -> float:
+        return 1.0
+
+    def alarm(self, probe: CloudWatchAlarmProbe) -> str:
+        return "OK"
+
+    def queue_depth(self, probe: QueueDepthProbe) -> int:
+        return 0
+
+
 @dataclass
 class Rig:
     """The parts. `folder` is a fresh temporary folder."""
@@ -153,6 +168,7 @@ class Rig:
         self.queue = MemoryWorkQueue()
         change = ChangeWork(self.works, PerformEffects(MemoryQueues(), self.tokens), lambda _: None)
         clock = SystemClock()
+        self.measurements = CannedMeasurements()
         self.leasing = Leasing(
             claim=ClaimWork(change, clock),
             beat=BeatWork(change, clock),
@@ -183,6 +199,12 @@ class Rig:
                 environment=environment(),
                 clock=clock,
                 pulling=self.pulling,
+                watch=Watch(
+                    announce=Announce(change, clock),
+                    measurements=lambda: self.measurements,
+                    environment=environment(),
+                    clock=clock,
+                ),
                 log_flush_seconds=0.05,
                 log_slowest_seconds=0.05,
                 grace_seconds=0.5,

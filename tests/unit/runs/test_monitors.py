@@ -37,9 +37,7 @@ class Lab:
         self.announce = Announce(change, self.clock)
         self.watch = WatchWork(self.works, self.queues, change, self.clock)
 
-    def send(
-        self, name: str = "first", *, kind: WorkKind = WorkKind.MONITOR, awaits: int | None = 1
-    ) -> None:
+    def send(self, name: str = "first", *, kind: WorkKind = WorkKind.MONITOR, awaits: int | None = 1) -> None:
         ticket = make_ticket(kind=kind, priority=Priority.P0, infrastructure_retries=0).model_copy(
             update={"run_id": OWNER, "awaits": awaits}
         )

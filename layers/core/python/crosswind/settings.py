@@ -103,10 +103,10 @@ class ChaosSettings(HistorySettings):
 
     chaos_table: str
     chaos_watch_queue_url: str
-    chaos_schedule_group: str  # of EventBridge Scheduler: dead-man schedules and starts
+    chaos_watch_queue_arn: str  # what Scheduler sends to when a blocked run is to start again
+    chaos_schedule_group: str  # of EventBridge Scheduler: dead-man schedules, and wakes of blocked runs
     chaos_schedule_role_arn: str
     reap_function_arn: str
-    start_function_arn: str
     operators_topic_arn: str
     providers: str  # those that this deployment has, with commas: "process,toxiproxy"
     toxiproxy_url: str

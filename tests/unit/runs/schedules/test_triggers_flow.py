@@ -19,7 +19,7 @@ from crosswind.runs.usecases.firing import FireTriggers, Started, StartStoredSui
 from crosswind.runs.usecases.suites import PutSuite
 from crosswind.runs.usecases.triggers import DeleteTrigger, PutTrigger, RecordDeployment
 from tests.fakes import CountingIds, MemoryEventBus, SettableClock, make_event
-from tests.fakes.schedules import MemoryDeployments, MemoryTriggerStore
+from tests.fakes.schedules import MemoryDeployments, MemoryGateFacts, MemoryTriggerStore
 from tests.unit.runs.suites_samples import EDITOR, RUNNER, STRANGER, VIEWER, any_suite
 from tests.unit.runs.test_submitting import World as Submissions
 
@@ -51,6 +51,7 @@ class World:
     submissions: Submissions = field(default_factory=Submissions)
     triggers: MemoryTriggerStore = field(default_factory=MemoryTriggerStore)
     bus: MemoryEventBus = field(default_factory=MemoryEventBus)
+    gate: MemoryGateFacts = field(default_factory=MemoryGateFacts)
 
     def __post_init__(self) -> None:
         clock = SettableClock()
@@ -64,6 +65,7 @@ class World:
         self.fire = FireTriggers(self.triggers, StartStoredSuite(self.submissions.submit), clock)
         self.record = RecordDeployment(
             deployments=MemoryDeployments(self.submissions.runs.outbox),
+            gate=self.gate,
             runs=self.submissions.runs,
             bus=self.bus,
             guard=Guard(decide),
@@ -192,6 +194,25 @@ def test_a_key_that_was_used_for_another_deployment_is_a_conflict(world: World) 
     world.record(deployed(), actor=RUNNER, idempotency_key="k")
     with pytest.raises(ConflictError):
         world.record(deployed("1.2.4"), actor=RUNNER, idempotency_key="k")
+
+
+def test_the_safety_gate_knows_of_every_deployment_that_was_accepted(world: World) -> None:
+    event, _ = world.record(deployed(), actor=RUNNER)
+    assert world.gate.told == {event.id: event}
+    world.record(deployed(), actor=RUNNER, idempotency_key="k")
+    with pytest.raises(ConflictError):
+        world.record(deployed("1.2.4"), actor=RUNNER, idempotency_key="k")
+    assert len(world.gate.told) == 2
+
+
+def test_a_deployment_that_the_gate_could_not_be_told_of_is_not_accepted_until_it_is(world: World) -> None:
+    world.gate.fault = DependencyError("throttled")
+    with pytest.raises(DependencyError):
+        world.record(deployed(), actor=RUNNER, idempotency_key="k")
+    world.gate.fault = None
+    event, created = world.record(deployed(), actor=RUNNER, idempotency_key="k")
+    assert not created
+    assert set(world.gate.told) == {event.id}
 
 
 @dataclass(frozen=True)

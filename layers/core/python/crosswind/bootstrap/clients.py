@@ -19,12 +19,19 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
     from crosswind.adapters.aws.alarms import SchedulerClient
+    from crosswind.adapters.gate.alarms import CloudWatchClient
+    from crosswind.adapters.gate.codedeploy import CodeDeployClient
+    from crosswind.adapters.notifiers.sns import SnsClient
 
 CONNECT_SECONDS = 2
 READ_SECONDS = 10
 LONGEST_POLL_SECONDS = 20
 ATTEMPTS = 4
 CONNECTIONS = 25
+ASKED_BY_THE_GATE: dict[str, Any] = {
+    "read_timeout": 3,  # the gate waits for 8 s, and takes no answer for no
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
 
 _making = Lock()
 
@@ -77,10 +84,37 @@ def events() -> "EventBridgeClient":
 
 
 @cache
+def sns() -> "SnsClient":
+    """SNS."""
+    client: SnsClient = _client("sns")
+    return client
+
+
+@cache
 def scheduler() -> "SchedulerClient":
     """EventBridge Scheduler."""
     client: SchedulerClient = _client("scheduler")
     return client
+
+
+@cache
+def cloudwatch() -> "CloudWatchClient":
+    """CloudWatch, for the gate."""
+    client: CloudWatchClient = _client("cloudwatch", **ASKED_BY_THE_GATE)
+    return client
+
+
+@cache
+def codedeploy() -> "CodeDeployClient":
+    """CodeDeploy, for the gate."""
+    client: CodeDeployClient = _client("codedeploy", **ASKED_BY_THE_GATE)
+    return client
+
+
+@cache
+def fis() -> Any:
+    """AWS Fault Injection Service; no stubs describe it here, its adapters say what they call."""
+    return _client("fis")
 
 
 @cache

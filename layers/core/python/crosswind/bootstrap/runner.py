@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from crosswind.bootstrap import stores
+from crosswind.bootstrap import clients, stores
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.retry import jittered_pause
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
@@ -20,6 +21,9 @@ from crosswind.runs.usecases.pulling import (
     ReturnBatch,
 )
 from crosswind.settings import RunnerSettings, SettingsError
+
+if TYPE_CHECKING:
+    from crosswind.adapters.aws.measurements import AwsMeasurements
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,14 @@ def fail_rest_fast(settings: RunnerSettings) -> FailRestFast:
         SystemClock(),
         jittered_pause,
     )
+
+
+@cache
+def measurements() -> "AwsMeasurements":
+    """What probes read from CloudWatch and SQS."""
+    from crosswind.adapters.aws.measurements import AwsMeasurements  # noqa: PLC0415  # only a monitor needs it
+
+    return AwsMeasurements(clients.cloudwatch(), clients.sqs(), SystemClock())
 
 
 @cache

@@ -3,13 +3,13 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crosswind.bootstrap import api, clients, stores, workers
+from crosswind.bootstrap import api, chaos_gate, clients, stores, workers
 from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
 from crosswind.kernel.retry import jittered_pause
 from crosswind.platform.access import decide
-from crosswind.settings import ControlSettings, ScheduleSettings
+from crosswind.settings import ChaosSettings, ControlSettings, ScheduleSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.schedules.ports import Alarms
@@ -157,6 +157,7 @@ def record_deployment() -> "RecordDeployment":
 
     return RecordDeployment(
         deployments=stores.deployments(_settings()),
+        gate=chaos_gate.deployment_facts(ChaosSettings.from_env()),
         runs=stores.run_store(_settings()),
         bus=stores.event_bus(_settings()),
         guard=_GUARD,

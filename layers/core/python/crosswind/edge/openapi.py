@@ -1,6 +1,6 @@
-"""Writes the API's description (OpenAPI 3.1) and the suite's JSON Schema, from the contracts.
+"""Writes the API's description (OpenAPI 3.1) and the JSON Schemas of suites and experiments, from the contracts.
 
-`python -m crosswind.edge.openapi docs/api` writes both there, and into `edge/documents`, from where the API serves them.
+`python -m crosswind.edge.openapi docs/api` writes them there, and into `edge/documents`, from where the API serves them.
 """
 
 import json
@@ -12,11 +12,13 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 import crosswind
+from crosswind.chaos.spec_rules_faults import NOT_BUILT as PROVIDERS_NOT_BUILT
 from crosswind.contracts.api import ROUTES, Query, Route
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.chaos.spec import ChaosExperiment
 from crosswind.contracts.problems import PROBLEM_MEDIA_TYPE, Problem
 from crosswind.contracts.suites import NOT_BUILT, TestSuite
-from crosswind.edge.documents import FOLDER, OPENAPI, SUITE_SCHEMA
+from crosswind.edge.documents import EXPERIMENT_SCHEMA, FOLDER, OPENAPI, SUITE_SCHEMA
 
 _REFERENCES = "#/components/schemas/{model}"
 _PROBLEMS = {
@@ -37,7 +39,7 @@ _PUBLIC_PROBLEMS = ("429", "500", "504")
 
 def openapi() -> dict[str, Any]:
     """The whole API."""
-    models: list[type[WireModel]] = [Problem, TestSuite]
+    models: list[type[WireModel]] = [Problem, TestSuite, ChaosExperiment]
     for route in ROUTES:
         models += [model for model in (route.request, route.answer) if model is not None]
     _, schemas = models_json_schema(
@@ -45,6 +47,7 @@ def openapi() -> dict[str, Any]:
     )
     definitions: dict[str, Any] = schemas["$defs"]
     _mark_not_built(definitions)
+    _mark_providers_not_built(definitions)
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
@@ -85,6 +88,17 @@ def suite_schema() -> dict[str, Any]:
     }
 
 
+def experiment_schema() -> dict[str, Any]:
+    """The experiment, for editors."""
+    schema = ChaosExperiment.model_json_schema(by_alias=True)
+    _mark_providers_not_built(schema["$defs"])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://crosswind.dev/schemas/chaos-experiment.json",
+        **schema,
+    }
+
+
 def render(document: dict[str, Any]) -> str:
     """The text of a document: the same for the same contracts."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -92,7 +106,11 @@ def render(document: dict[str, Any]) -> str:
 
 def rendered() -> dict[str, str]:
     """Every document by its file name."""
-    return {OPENAPI: render(openapi()), SUITE_SCHEMA: render(suite_schema())}
+    return {
+        OPENAPI: render(openapi()),
+        SUITE_SCHEMA: render(suite_schema()),
+        EXPERIMENT_SCHEMA: render(experiment_schema()),
+    }
 
 
 def _operation(route: Route) -> dict[str, Any]:
@@ -129,8 +147,8 @@ def _body(route: Route) -> dict[str, Any] | None:
     if route.request is not None:
         return {"required": True, "content": {"application/json": {"schema": _reference(route.request)}}}
     if route.raw_request:
-        suite = {"schema": _reference(TestSuite)}
-        return {"required": True, "content": {"application/yaml": suite, "application/json": suite}}
+        document = {"schema": _reference(ChaosExperiment if route.area == "chaos" else TestSuite)}
+        return {"required": True, "content": {"application/yaml": document, "application/json": document}}
     return None
 
 
@@ -163,6 +181,11 @@ def _mark_not_built(definitions: dict[str, Any]) -> None:
             "deprecated": True,
             "x-crosswind-not-built": True,
         }
+
+
+def _mark_providers_not_built(definitions: dict[str, Any]) -> None:
+    reasons = {provider.value: reason for provider, reason in PROVIDERS_NOT_BUILT.items()}
+    definitions["ProviderName"] |= {"x-crosswind-not-built": reasons}
 
 
 def main(folders: list[str]) -> None:

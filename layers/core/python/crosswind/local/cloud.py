@@ -17,7 +17,7 @@ import httpx
 
 from crosswind.adapters.aws.deployment import Deployment
 from crosswind.bootstrap.deployment import deployment as build_deployment
-from crosswind.local import credentials, deploy, emulator, fingerprints, processes
+from crosswind.local import credentials, deploy, emulator, fingerprints, processes, toxiproxy
 from crosswind.local.certificates import ensure_certificates
 from crosswind.local.home import Home, LocalError, LocalState, ProcessRef, source_root
 from crosswind.local.issuer import ensure_issuer
@@ -39,6 +39,7 @@ class UpOptions:
 
     port: int | None = None
     emulator_port: int | None = None
+    toxiproxy_port: int | None = None
     runners: int | None = None
     iam_enforced: bool | None = None
 
@@ -63,6 +64,7 @@ class EmbeddedCloud:
             self.home.save(state)
             code = fingerprints.of_package()
             state = self._ensure_gateway(state, code)
+            state = self._ensure_toxiproxy(state)
             state, restarted = self._ensure_emulator(state, tools)
             self._await_gateway(state)
             state, deployed = self._ensure_stacks(state, tools)
@@ -103,6 +105,8 @@ class EmbeddedCloud:
             self.report(f"stopping the {name}")
             if processes.stop(state.processes.get(name), grace_seconds=seconds):
                 stopped.append(name)
+        if processes.stop(state.processes.get(toxiproxy.NAME), grace_seconds=5):
+            stopped.append(toxiproxy.NAME)
         self.report("stopping the emulator")
         if emulator.stop(state.processes.get(emulator.NAME)):
             stopped.append(emulator.NAME)
@@ -119,6 +123,7 @@ class EmbeddedCloud:
             base,
             port=options.port or base.port,
             emulator_port=options.emulator_port or base.emulator_port,
+            toxiproxy_port=options.toxiproxy_port or base.toxiproxy_port,
             runners=options.runners if options.runners is not None else base.runners,
             iam_enforced=base.iam_enforced if options.iam_enforced is None else options.iam_enforced,
         )
@@ -167,6 +172,24 @@ class EmbeddedCloud:
             ref=state.processes.get(GATEWAY),
         )
 
+    def _ensure_toxiproxy(self, state: LocalState) -> LocalState:
+        """Start it where it is installed. One that runs is left alone: it would forget its proxies."""
+        binary = toxiproxy.find_toxiproxy()
+        ref = state.processes.get(toxiproxy.NAME)
+        if processes.find(ref) and toxiproxy.answers(state.toxiproxy_port):
+            return state
+        processes.stop(ref, grace_seconds=5)
+        if binary is None:
+            return replace(state, toxiproxy_port=0).with_process(toxiproxy.NAME, None)
+        port = state.toxiproxy_port or _first_free(toxiproxy.DEFAULT_PORT)
+        if not processes.port_is_free(port):
+            holder = processes.port_holder(port)
+            raise LocalError(f"port {port} is taken by {holder}; choose another with --toxiproxy-port")
+        self.report("starting Toxiproxy")
+        log = self.home.logs / f"{toxiproxy.NAME}.log"
+        ref = toxiproxy.start_toxiproxy(binary, port=port, log=log)
+        return self._record(replace(state, toxiproxy_port=port), toxiproxy.NAME, ref, made_from="")
+
     def _ensure_emulator(self, state: LocalState, tools: Tools) -> tuple[LocalState, bool]:
         ref, code = state.processes.get(emulator.NAME), fingerprints.of_emulator()
         if runs_as(ref, code) and emulator.is_healthy(self.home, state):
@@ -179,7 +202,7 @@ class EmbeddedCloud:
 
     def _ensure_stacks(self, state: LocalState, tools: Tools) -> tuple[LocalState, bool]:
         root = source_root()
-        fingerprint = deploy.fingerprint(root, state)
+        fingerprint = deploy.fingerprint(self.home, root, state)
         deployment = self._deployment(state)
         if fingerprint == state.fingerprint and state.outputs and deploy.is_whole(deployment):
             return state, False
@@ -233,6 +256,11 @@ class EmbeddedCloud:
 
     def _deployment(self, state: LocalState) -> Deployment:
         return build_deployment(emulator.client_environment(self.home, state))
+
+
+def _first_free(wanted: int) -> int:
+    """This port, or any other where another embedded cloud has it."""
+    return wanted if processes.port_is_free(wanted) else processes.free_ports(1)[0]
 
 
 def runs_as(ref: ProcessRef | None, made_from: str) -> bool:

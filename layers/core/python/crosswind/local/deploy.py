@@ -11,16 +11,16 @@ from crosswind.local import emulator, fingerprints, processes
 from crosswind.local.home import ACCOUNT, REGION, STACK_PREFIX, STAGE, Home, LocalError, LocalState
 from crosswind.local.tools import CDK, MINISTACK, Tools
 
-STACKS = ("platform", "runs", "schedules", "edge")
+STACKS = ("platform", "runs", "schedules", "chaos", "runs-api", "chaos-api", "edge")
 _DEPLOYED_FROM = ("cdk", "functions", "layers", "statemachines", "cdk.json", "uv.lock")
 _NOT_DEPLOYED = ("layers/core/python/crosswind/cli/", "layers/core/python/crosswind/local/")
 _BOOTSTRAP_STACK = "CDKToolkit"
 _COMMAND_SECONDS = 600
 
 
-def fingerprint(root: Path, state: LocalState) -> str:
+def fingerprint(home: Home, root: Path, state: LocalState) -> str:
     """A hash of everything that the deployment is made from: sources, tools and options."""
-    made_with = f"{CDK} {MINISTACK} {sys.version} {state.issuer} {state.iam_enforced}"
+    made_with = f"{CDK} {MINISTACK} {sys.version} {state.iam_enforced} {_context(home, state)}"
     return fingerprints.of_files(root, _DEPLOYED_FROM, made_with=made_with, leave_out=_NOT_DEPLOYED)
 
 
@@ -33,7 +33,7 @@ def is_whole(deployment: Deployment) -> bool:
 def synthesize(home: Home, root: Path, state: LocalState, tools: Tools) -> None:
     """Write the CDK app's templates and assets into the data directory. The rules of cdk-nag are left to `make check`."""
     shutil.rmtree(home.assembly, ignore_errors=True)
-    context = {"stage": STAGE, "localIssuer": state.issuer, "validate": "false"}
+    context = _context(home, state)
     options = [option for key, value in context.items() for option in ("--context", f"{key}={value}")]
     app = f"{sys.executable} -m cdk.app"
     environ = processes.scrubbed_environment(
@@ -83,6 +83,18 @@ def outputs(deployment: Deployment) -> Mapping[str, str]:
         for stack in deployment.stacks(STACK_PREFIX)
         for key, value in stack.outputs.items()
         if not key.startswith("ExportsOutput")
+    }
+
+
+def _context(home: Home, state: LocalState) -> dict[str, str]:
+    """What the CDK app is told of this machine."""
+    return {
+        "stage": STAGE,
+        "localIssuer": state.issuer,
+        "toxiproxyUrl": state.toxiproxy_url,
+        "processHome": str(home.applications),
+        "refusedAddresses": ",".join(state.own_addresses),
+        "validate": "false",
     }
 
 

@@ -48,6 +48,7 @@ class LocalState:
     emulator_port: int
     runners: int
     iam_enforced: bool = False
+    toxiproxy_port: int = 0  # 0 where no Toxiproxy is installed
     fingerprint: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     processes: Mapping[str, ProcessRef] = field(default_factory=dict)
@@ -66,6 +67,17 @@ class LocalState:
     def emulator_url(self) -> str:
         """The address of the AWS emulator."""
         return f"{'https' if self.iam_enforced else 'http'}://{LOOPBACK}:{self.emulator_port}"
+
+    @property
+    def toxiproxy_url(self) -> str:
+        """The address of the Toxiproxy server; empty where there is none."""
+        return f"http://{LOOPBACK}:{self.toxiproxy_port}" if self.toxiproxy_port else ""
+
+    @property
+    def own_addresses(self) -> tuple[str, ...]:
+        """host:port of everything that `up` starts: no experiment's probe may ask there."""
+        ports = [port for port in (self.port, self.emulator_port, self.toxiproxy_port) if port]
+        return tuple(f"{host}:{port}" for host in (LOOPBACK, "localhost") for port in ports)
 
     def with_process(self, name: str, ref: ProcessRef | None) -> Self:
         """The state with a process recorded, or forgotten."""
@@ -109,6 +121,11 @@ class Home:
         return self.path / "tls"
 
     @property
+    def applications(self) -> Path:
+        """Registries of the local applications whose processes experiments may hit: `<application>/application.json`."""
+        return self.path / "applications"
+
+    @property
     def assembly(self) -> Path:
         """The synthesised CDK app."""
         return self.path / "cdk.out"
@@ -117,7 +134,7 @@ class Home:
         """Make the directory, closed to other users. Raises LocalError when it is somebody's already."""
         self._claim()
         self.path.chmod(0o700)
-        for folder in (self.emulator / "tmp", self.logs, self.issuer):
+        for folder in (self.emulator / "tmp", self.logs, self.issuer, self.applications):
             folder.mkdir(parents=True, exist_ok=True)
 
     def load(self) -> LocalState | None:
@@ -127,6 +144,7 @@ class Home:
             raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             raw.pop("endpoint", None)
             raw.pop("emulatorUrl", None)
+            raw.pop("toxiproxyUrl", None)
             processes = {name: ProcessRef(**ref) for name, ref in raw.pop("processes").items()}
             return LocalState(processes=processes, **raw)
         except FileNotFoundError:
@@ -135,8 +153,9 @@ class Home:
             raise LocalError(f"{path} is damaged ({error}); `crosswind reset` starts afresh") from error
 
     def save(self, state: LocalState) -> None:
-        """Write state.json in one step. `endpoint` and `emulatorUrl` are there for readers outside Python."""
-        values = {**asdict(state), "endpoint": state.endpoint, "emulatorUrl": state.emulator_url}
+        """Write state.json in one step. The addresses are there for readers outside Python."""
+        shown = {"endpoint": state.endpoint, "emulatorUrl": state.emulator_url}
+        values = {**asdict(state), **shown, "toxiproxyUrl": state.toxiproxy_url}
         write_private(self.path / "state.json", json.dumps(values, indent=2) + "\n")
 
     @contextmanager

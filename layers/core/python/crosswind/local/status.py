@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from crosswind.bootstrap.deployment import deployment as build_deployment
 from crosswind.kernel.errors import DependencyError
-from crosswind.local import emulator, processes
+from crosswind.local import emulator, processes, toxiproxy
 from crosswind.local.cloud import GATEWAY, POOL, gateway_is_healthy
 from crosswind.local.home import STACK_PREFIX, Home, LocalState
 
@@ -56,7 +56,21 @@ def inspect(home: Home) -> list[PartStatus]:
             pid=pool.pid if pool else None,
         ),
     ]
+    if state.toxiproxy_port:
+        parts.append(_inspect_toxiproxy(state))
     return parts + (_inspect_deployment(home, state) if host_well else [])
+
+
+def _inspect_toxiproxy(state: LocalState) -> PartStatus:
+    process = processes.find(state.processes.get(toxiproxy.NAME))
+    well = process is not None and toxiproxy.answers(state.toxiproxy_port)
+    return PartStatus(
+        name=toxiproxy.NAME,
+        healthy=well,
+        detail=state.toxiproxy_url if well else "not running",
+        pid=process.pid if process else None,
+        port=state.toxiproxy_port,
+    )
 
 
 def _inspect_deployment(home: Home, state: LocalState) -> list[PartStatus]:

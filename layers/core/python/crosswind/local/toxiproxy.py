@@ -12,6 +12,8 @@ from crosswind.local.processes import scrubbed_environment, start_detached, wait
 from crosswind.local.tools import install_once
 
 VERSION = "2.12.0"
+NAME = "toxiproxy"
+DEFAULT_PORT = 8474
 _MODULE = f"github.com/Shopify/toxiproxy/v2/cmd/server@v{VERSION}"
 _BUILD_SECONDS = 300
 _START_SECONDS = 10
@@ -44,11 +46,12 @@ def ensure_toxiproxy(report: Callable[[str], None]) -> Path:
 def start_toxiproxy(binary: Path, *, port: int, log: Path) -> ProcessRef:
     """Start it on loopback and wait until it answers. Raises LocalError."""
     process = start_detached([str(binary), "-host", LOOPBACK, "-port", str(port)], log=log, environ={})
-    wait_until(lambda: _answers(port), seconds=_START_SECONDS, what="Toxiproxy", ref=process)
+    wait_until(lambda: answers(port), seconds=_START_SECONDS, what="Toxiproxy", ref=process)
     return process
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether a Toxiproxy is there."""
     try:
         return httpx.get(f"http://{LOOPBACK}:{port}/version", timeout=1, trust_env=False).is_success
     except httpx.TransportError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol, TypeVar
 
-from crosswind.contracts.work import DispatchMessage, PrepareOrder, ShardOrder, WorkOutcome
+from crosswind.contracts.work import DispatchMessage, MonitorOrder, PrepareOrder, ShardOrder, WorkOutcome
 from crosswind.kernel.errors import CrosswindError, LeaseLostError, NotFoundError, RetryableError
 from crosswind.runner.archives import ArchiveRefusedError
 from crosswind.runner.attempt import remove_tree
@@ -16,7 +16,7 @@ from crosswind.runner.faults import Cause, InfrastructureFaultError, Interrupted
 from crosswind.runner.heartbeat import Heartbeat
 from crosswind.runner.places import short_name
 from crosswind.runner.sandbox import Place
-from crosswind.runner.session import OpenSession, Session
+from crosswind.runner.session import OpenSession
 from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.layout import attempt_prefix
 from crosswind.runs.model import LEASE_DURATION, Progress, Work, WorkKey
@@ -154,7 +154,7 @@ class Agent:
         cause: Cause | None = None
         fault: InfrastructureFaultError | None = None
         try:
-            self._carry_out(work, interruption, progress)
+            self._carry_out(work, interruption, progress, beats=lambda: heartbeat.work.beats)
         except InterruptedAttemptError as interrupted:
             cause = interrupted.cause
         except LeaseLostError:
@@ -169,7 +169,12 @@ class Agent:
         self._end(held, name, cause, fault)
 
     def _carry_out(
-        self, work: Work, interruption: Interruption, progress: list[Callable[[], Progress]]
+        self,
+        work: Work,
+        interruption: Interruption,
+        progress: list[Callable[[], Progress]],
+        *,
+        beats: Callable[[], int],
     ) -> None:
         interruption.check()
         prefix = attempt_prefix(work)
@@ -181,19 +186,18 @@ class Agent:
             secrets = self._secrets(order)
             with self.open_session(work, order, place, interruption, secrets) as session:
                 progress.append(session.attempt.meter.progress)
-                self._work_off(session, order, secrets)
+                match order:
+                    case PrepareOrder():
+                        session.prepare(order)
+                    case ShardOrder():
+                        session.execute(order, secrets)
+                    case MonitorOrder():
+                        session.monitor(order, beats)
         finally:
             remove_tree(place.root)
 
-    def _work_off(self, session: Session, order: PrepareOrder | ShardOrder, secrets: dict[str, str]) -> None:
-        match order:
-            case PrepareOrder():
-                session.prepare(order)
-            case ShardOrder():
-                session.execute(order, secrets)
-
-    def _secrets(self, order: PrepareOrder | ShardOrder) -> dict[str, str]:
-        if isinstance(order, PrepareOrder):
+    def _secrets(self, order: PrepareOrder | ShardOrder | MonitorOrder) -> dict[str, str]:
+        if not isinstance(order, ShardOrder):
             return {}
         try:
             return {name: self.secrets.get(order.team, secret) for name, secret in order.secret_refs.items()}

@@ -24,6 +24,7 @@ from crosswind.runner.batches import Pulling
 from crosswind.runner.environment import TestEnvironment
 from crosswind.runner.git import LOCAL_PROTOCOLS, PROTOCOLS
 from crosswind.runner.hardening import harden
+from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.places import UnsafeFolderError, attempts_folder, hold_folder
 from crosswind.runner.processes import end_leftovers
 from crosswind.runner.session import OpenSession
@@ -71,6 +72,9 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
     folder = Path(settings.work_folder).absolute()
     clock = SystemClock()
     limits = ArchiveLimits()
+    environment = TestEnvironment.of(
+        os.environ, marker=marker, test_python=options.test_python, passed_on=options.test_env
+    )
     return Agent(
         runner_id=settings.runner_id,
         queue=stores.executor_queue(settings),
@@ -89,9 +93,7 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
             runs=stores.run_store(settings),
             cache=ArchiveCache(folder / "cache", limits=limits),
             limits=limits,
-            environment=TestEnvironment.of(
-                os.environ, marker=marker, test_python=options.test_python, passed_on=options.test_env
-            ),
+            environment=environment,
             clock=clock,
             pulling=Pulling(
                 open_list=bootstrap.open_work_list(settings),
@@ -99,6 +101,13 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 commit=bootstrap.commit_batch(settings),
                 committed=bootstrap.committed_batches(settings),
                 fail_rest=bootstrap.fail_rest_fast(settings),
+            ),
+            watch=Watch(
+                announce=bootstrap.announce(settings),
+                measurements=bootstrap.measurements,
+                environment=environment,
+                clock=clock,
+                test_uid=options.test_uid,
             ),
             log_flush_seconds=settings.log_flush_seconds,
             log_slowest_seconds=settings.log_slowest_seconds,

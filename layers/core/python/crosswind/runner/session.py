@@ -1,12 +1,12 @@
 """Opens an attempt: the log, the sandbox and the guarded stores that it works with, and closes them again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from crosswind.contracts.work import Order, PrepareOrder, ShardOrder
+from crosswind.contracts.work import MonitorOrder, Order, PrepareOrder, ShardOrder
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import NotFoundError
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
@@ -17,6 +17,7 @@ from crosswind.runner.executing import ExecuteShard
 from crosswind.runner.faults import InfrastructureFaultError, Interruption
 from crosswind.runner.git import PROTOCOLS
 from crosswind.runner.logs import LogShipper
+from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.preparing import PrepareSource
 from crosswind.runner.sandbox import GRACE_SECONDS, Place, Sandbox
 from crosswind.runner.uploads import GuardedStore
@@ -25,7 +26,7 @@ from crosswind.runs.layout import attempt_prefix, discovery_key, result_key
 from crosswind.runs.model import Work
 from crosswind.runs.ports import ObjectStore, RunStore
 
-_ORDERS: TypeAdapter[PrepareOrder | ShardOrder] = TypeAdapter(Order)
+_ORDERS: TypeAdapter[PrepareOrder | ShardOrder | MonitorOrder] = TypeAdapter(Order)
 _JSON = "application/json"
 
 
@@ -37,6 +38,7 @@ class Session:
     work: Work
     execute_shard: ExecuteShard
     prepare_source: PrepareSource
+    watch: Watch
 
     def execute(self, order: ShardOrder, secrets: dict[str, str]) -> None:
         """Run a shard and leave result.json."""
@@ -48,6 +50,19 @@ class Session:
         found = self.prepare_source(self.attempt, order)
         self.attempt.log.finish()
         self._leave(discovery_key(self.attempt.prefix), found.to_wire())
+
+    def monitor(self, order: MonitorOrder, beats: Callable[[], int]) -> None:
+        """Watch a run of an experiment. `beats` tells how many heartbeats of this lease are stored."""
+        self.watch(
+            self.work,
+            order,
+            artifacts=self.attempt.artifacts,
+            folder=self.attempt.sandbox.place.temporary,
+            beats=beats,
+            note=self.attempt.log.note,
+            interruption=self.attempt.interruption,
+        )
+        self.attempt.log.finish()
 
     def _leave(self, key: str, text: str) -> None:
         self.attempt.artifacts.put(key, text.encode(), content_type=_JSON)
@@ -65,13 +80,14 @@ class OpenSession:
     environment: TestEnvironment
     clock: Clock
     pulling: Pulling
+    watch: Watch
     log_flush_seconds: float
     log_slowest_seconds: float
     test_uid: int | None = None
     grace_seconds: float = GRACE_SECONDS
     protocols: frozenset[str] = PROTOCOLS
 
-    def read_order(self, work: Work) -> PrepareOrder | ShardOrder:
+    def read_order(self, work: Work) -> PrepareOrder | ShardOrder | MonitorOrder:
         """The work's order. Raises InfrastructureFaultError where it is gone or unreadable."""
         try:
             data = self.artifacts.get_range(
@@ -87,7 +103,7 @@ class OpenSession:
     def __call__(
         self,
         work: Work,
-        order: PrepareOrder | ShardOrder,
+        order: PrepareOrder | ShardOrder | MonitorOrder,
         place: Place,
         interruption: Interruption,
         secrets: dict[str, str],
@@ -126,6 +142,7 @@ class OpenSession:
                 work,
                 ExecuteShard(self.clock, self.pulling),
                 PrepareSource(self.runs, self.protocols),
+                self.watch,
             )
         finally:
             log.close()

@@ -89,3 +89,11 @@ class Deployments(Protocol):
         Raises ConflictError when its id belongs to a deployment of something else.
         """
         ...
+
+
+class GateFacts(Protocol):
+    """The safety gate of chaos experiments, which has to know of every deployment."""
+
+    def tell(self, event: DomainEvent) -> None:
+        """Let it know; the same event again changes nothing."""
+        ...

@@ -43,20 +43,23 @@ def match(trigger: Trigger, event: DomainEvent) -> Match | None:
     """Whether this event is one that the trigger waits for; None if not."""
     if trigger.paused or event.team != trigger.team or event.type != trigger.event.value:
         return None
-    match event.detail:
+    chain = _chain(trigger, event.detail)
+    return None if chain is None else Match(chain=chain, refusal=_refusal(trigger, chain))
+
+
+def _chain(trigger: Trigger, detail: object) -> tuple[str, ...] | None:
+    """The suites whose runs led to what is told; None where the trigger does not wait for it."""
+    match detail:
         case RunFinished() as ended:
-            if trigger.of_suite not in {None, ended.suite}:
-                return None
-            if trigger.of_verdicts and ended.verdict not in trigger.of_verdicts:
-                return None
-            chain = (*ended.chain, ended.suite)
+            wanted = trigger.of_suite in {None, ended.suite}
+            judged = not trigger.of_verdicts or ended.verdict in trigger.of_verdicts
+            return (*ended.chain, ended.suite) if wanted and judged else None
         case DeploymentRecorded() as deployed:
-            if trigger.of_service not in {None, deployed.service}:
-                return None
-            if trigger.of_environment not in {None, deployed.environment}:
-                return None
-            chain = ()
-    return Match(chain=chain, refusal=_refusal(trigger, chain))
+            wanted = trigger.of_service in {None, deployed.service}
+            there = trigger.of_environment in {None, deployed.environment}
+            return () if wanted and there else None
+        case _:
+            return None
 
 
 def parameters(trigger: Trigger, event: DomainEvent) -> dict[str, Scalar]:

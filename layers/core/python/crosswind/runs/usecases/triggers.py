@@ -16,7 +16,7 @@ from crosswind.kernel.paging import Page
 from crosswind.runs.ports import EventBus, RunStore, SuiteStore
 from crosswind.runs.schedules import triggering
 from crosswind.runs.schedules.model import Trigger
-from crosswind.runs.schedules.ports import Deployments, TriggerStore
+from crosswind.runs.schedules.ports import Deployments, GateFacts, TriggerStore
 from crosswind.runs.usecases.schedules import name_differs
 from crosswind.runs.usecases.submitting import check_key
 
@@ -121,10 +121,12 @@ class DeleteTrigger:
 class RecordDeployment:
     """Record that something was deployed, and tell the world: record and event in one transaction, then the event goes out.
 
-    An event that could not be sent stays in the outbox, and the sweep of every minute sends it.
+    An event that could not be sent stays in the outbox, and the sweep of every minute sends it. The safety gate is told
+    before the caller gets an answer: no experiment begins on a deployment that was accepted.
     """
 
     deployments: Deployments
+    gate: GateFacts
     runs: RunStore
     bus: EventBus
     guard: Guard
@@ -158,6 +160,7 @@ class RecordDeployment:
         created = self.deployments.record(event)
         if created:
             self._send(event)
+        self.gate.tell(event)
         return event, created
 
     def _send(self, event: DomainEvent) -> None:

@@ -16,7 +16,9 @@ from crosswind.kernel.errors import DependencyError, InvalidInputError
 
 FILE_NAME = "application.json"
 _MAX_BYTES = 1024 * 1024
-_START_TOLERANCE = 2.0  # seconds by which two readings of one start time may differ: the boot's time may be set anew
+_START_TOLERANCE = (
+    2.0  # seconds: two readings of one start time may differ, for the boot's time may be set anew
+)
 
 
 @dataclass(frozen=True, slots=True)

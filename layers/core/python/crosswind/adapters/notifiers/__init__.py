@@ -1,0 +1,1 @@
+"""Who is told: the operators' topic, and the teams' webhooks."""

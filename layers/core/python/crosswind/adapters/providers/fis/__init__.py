@@ -1,0 +1,1 @@
+"""Faults that AWS FIS injects."""
