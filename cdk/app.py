@@ -1,23 +1,27 @@
 """The CDK app: `python -m cdk.app`, or through the CDK CLI. One stage per synth, told by the context.
 
 Context values: `stage` (local, dev, staging, prod), `localIssuer` (address of the embedded cloud's issuer), `issuers`
-(JSON list), `validate` ("false" leaves cdk-nag out, for a quick `crosswind up`).
+(JSON list), those of `stages.Surroundings`, `validate` ("false" leaves cdk-nag out, for a quick `crosswind up`).
 """
 
 import json
 import sys
 from pathlib import Path
 
-from aws_cdk import Annotations, App, Tags, Validations
+from aws_cdk import Annotations, App, Stack, Tags, Validations
 from cdk_nag import AwsSolutionsChecks
 
 from cdk import nag
 from cdk.assets import Packages
+from cdk.stacks.chaos import ChaosStack
+from cdk.stacks.chaos_api import ChaosApiStack
+from cdk.stacks.chaos_fis import ChaosFisStack
 from cdk.stacks.edge import EdgeStack
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import RunsStack
+from cdk.stacks.runs_api import RunsApiStack
 from cdk.stacks.schedules import SchedulesStack
-from cdk.stages import Stage, issuers_json, stage_named
+from cdk.stages import Stage, Surroundings, issuers_json, stage_named, surroundings_of
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,7 +32,7 @@ def new_app(*, outdir: Path | None = None) -> App:
     return App(context=context, outdir=str(outdir) if outdir else None)
 
 
-def build(app: App, *, stage: Stage, issuers: str, root: Path = ROOT) -> None:
+def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, root: Path = ROOT) -> None:
     """Put the stacks of a stage into the app."""
     packages = Packages(root=root, stage=stage)
     prefix = f"crosswind-{stage.name}"
@@ -37,22 +41,63 @@ def build(app: App, *, stage: Stage, issuers: str, root: Path = ROOT) -> None:
     schedules = SchedulesStack(
         app, f"{prefix}-schedules", stage=stage, packages=packages, platform=platform, runs=runs
     )
+    chaos = ChaosStack(
+        app,
+        f"{prefix}-chaos",
+        stage=stage,
+        packages=packages,
+        surroundings=surroundings,
+        platform=platform,
+        runs=runs,
+    )
+    runs_api = RunsApiStack(
+        app,
+        f"{prefix}-runs-api",
+        stage=stage,
+        packages=packages,
+        platform=platform,
+        runs=runs,
+        schedules=schedules,
+        chaos=chaos,
+    )
+    chaos_api = ChaosApiStack(
+        app,
+        f"{prefix}-chaos-api",
+        stage=stage,
+        packages=packages,
+        platform=platform,
+        chaos=chaos,
+    )
     edge = EdgeStack(
         app,
         f"{prefix}-edge",
         stage=stage,
         packages=packages,
         platform=platform,
-        runs=runs,
-        schedules=schedules,
+        operations=runs_api.functions | chaos_api.functions,
         issuers=issuers,
     )
-    for stack in (platform, runs, schedules, edge):
+    stacks: list[Stack] = [runs, schedules, chaos, runs_api, chaos_api, edge]
+    if chaos.fault_injection is not None:
+        fis = ChaosFisStack(app, f"{prefix}-chaos-fis", stage=stage, fault_injection=chaos.fault_injection)
+        stacks.append(fis)
+    for stack in (platform, *stacks):
         Tags.of(stack).add("crosswind:stage", stage.name)
     if platform.alarm_topic is not None:
-        for stack in (runs, schedules, edge):
+        for stack in stacks:
             platform.alarm_topic.hear(stack)
-    nag.acknowledge(stage, platform=platform, runs=runs, schedules=schedules, edge=edge)
+    nag.acknowledge(
+        nag.Deployment(
+            stage=stage,
+            platform=platform,
+            runs=runs,
+            schedules=schedules,
+            chaos=chaos,
+            runs_api=runs_api,
+            chaos_api=chaos_api,
+            edge=edge,
+        )
+    )
     warning = packages.warning()
     if warning:
         Annotations.of(runs).add_warning_v2("crosswind:no-byte-code", warning)  # the CDK CLI shows it
@@ -66,7 +111,8 @@ def main() -> None:
     issuers = issuers_json(
         local_issuer=app.node.try_get_context("localIssuer"), issuers=app.node.try_get_context("issuers")
     )
-    build(app, stage=stage, issuers=issuers)
+    surroundings = surroundings_of(app.node.try_get_context)
+    build(app, stage=stage, issuers=issuers, surroundings=surroundings)
     if app.node.try_get_context("validate") != "false":
         Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     app.synth()

@@ -1,7 +1,7 @@
 """What makes one stage differ from another: values only, never code. The stacks read these and nothing else."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -54,6 +54,12 @@ class Stage:
     admission_concurrency: int
     """The most admission workers at once; each enqueues a batch, only one of them schedules."""
 
+    watchers: int
+    """The most workers at once that look after running experiments."""
+
+    fault_injection: bool
+    """AWS FIS injects, with a role and stop conditions of its own; an emulator has no FIS."""
+
     layer_python: str | None
     """Python version of the AWS runtime; None builds for the interpreter that runs the emulator."""
 
@@ -80,6 +86,8 @@ LOCAL: Final = Stage(
     launch_burst=1,
     queue_limit=10_000,
     admission_concurrency=2,
+    watchers=2,
+    fault_injection=False,
     layer_python=None,
 )
 
@@ -105,6 +113,8 @@ DEV: Final = Stage(
     launch_burst=20,
     queue_limit=5_000,
     admission_concurrency=2,
+    watchers=2,
+    fault_injection=True,
     layer_python="3.13",
 )
 
@@ -130,6 +140,8 @@ STAGING: Final = Stage(
     launch_burst=20,
     queue_limit=20_000,
     admission_concurrency=5,
+    watchers=5,
+    fault_injection=True,
     layer_python="3.13",
 )
 
@@ -155,12 +167,40 @@ PROD: Final = Stage(
     launch_burst=20,
     queue_limit=50_000,
     admission_concurrency=10,
+    watchers=5,
+    fault_injection=True,
     layer_python="3.13",
 )
 
 STAGES: Final[Mapping[str, Stage]] = MappingProxyType(
     {stage.name: stage for stage in (LOCAL, DEV, STAGING, PROD)}
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What lies beside a deployment and is told by the context. Empty texts stand for what there is not."""
+
+    toxiproxy_url: str = ""
+    """Context `toxiproxyUrl`: the Toxiproxy server whose proxies experiments may poison."""
+
+    process_home: str = ""
+    """Context `processHome`: where local applications keep their registries, for faults on processes."""
+
+    refused_addresses: str = ""
+    """Context `refusedAddresses`: host:port of the control plane's own listeners, with commas; no probe may ask them."""
+
+    fis_stop_alarms: str = ""
+    """Context `fisStopAlarms`: ARNs of further alarms that stop FIS, with commas."""
+
+    def providers(self, stage: Stage) -> str:
+        """Who can inject here, with commas."""
+        there = {
+            "process": bool(self.process_home),
+            "toxiproxy": bool(self.toxiproxy_url),
+            "fis": stage.fault_injection,
+        }
+        return ",".join(name for name, is_there in there.items() if is_there)
 
 
 class StageError(Exception):
@@ -172,6 +212,16 @@ def stage_named(name: str) -> Stage:
     if name not in STAGES:
         raise StageError(f"There is no stage {name!r}; choose one of {', '.join(STAGES)}: -c stage=NAME")
     return STAGES[name]
+
+
+def surroundings_of(context: Callable[[str], str | None]) -> Surroundings:
+    """What the context tells of what lies beside the deployment."""
+    return Surroundings(
+        toxiproxy_url=context("toxiproxyUrl") or "",
+        process_home=context("processHome") or "",
+        refused_addresses=context("refusedAddresses") or "",
+        fis_stop_alarms=context("fisStopAlarms") or "",
+    )
 
 
 def issuers_json(*, local_issuer: str | None, issuers: str | None) -> str:

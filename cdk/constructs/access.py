@@ -3,7 +3,7 @@
 CDK's own `grant_read_data` and its like give wildcards of actions; these do not.
 """
 
-from aws_cdk import ArnFormat, Stack, aws_events, aws_iam, aws_kms, aws_s3, aws_sqs
+from aws_cdk import ArnFormat, Stack, aws_events, aws_iam, aws_kms, aws_s3, aws_sns, aws_sqs
 from aws_cdk import aws_stepfunctions as sfn
 
 from cdk.constructs.table import Table
@@ -35,7 +35,7 @@ def read_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: st
     """Read and list objects under a prefix such as `runs/`, and be told 404, not 403, of one that is missing.
 
     S3 answers 404 only to those who may list, and asks so with no `s3:prefix` in the request: hence IfExists. It also
-    allows a listing without a prefix, which tells no more: a data bucket holds one prefix.
+    allows a listing without a prefix, which tells names only.
     """
     bucket_key(bucket).grant(grantee, "kms:Decrypt")
     aws_iam.Grant.add_to_principal(
@@ -57,6 +57,16 @@ def write_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: s
         grantee=grantee,
         actions=["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"],
         resource_arns=[bucket.arn_for_objects(f"{prefix}*")],
+    )
+
+
+def put_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, *patterns: str) -> None:
+    """Write objects whose keys match, without reading others."""
+    bucket_key(bucket).grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=["s3:PutObject", "s3:AbortMultipartUpload"],
+        resource_arns=[bucket.arn_for_objects(pattern) for pattern in patterns],
     )
 
 
@@ -115,18 +125,35 @@ def publish_events(grantee: aws_iam.IGrantable, bus: aws_events.EventBus) -> Non
     )
 
 
-def read_secrets(grantee: aws_iam.ManagedPolicy, prefix: str) -> None:
+def notify(grantee: aws_iam.IGrantable, topic: aws_sns.Topic) -> None:
+    """Publish to the topic."""
+    aws_iam.Grant.add_to_principal(grantee=grantee, actions=["sns:Publish"], resource_arns=[topic.topic_arn])
+    _required(topic.master_key, topic.node.path).grant(grantee, "kms:GenerateDataKey", "kms:Decrypt")
+
+
+def read_alarms(grantee: aws_iam.IGrantable) -> None:
+    """Read how the account's CloudWatch alarms are. With a narrower scope AWS tells nothing of composite ones."""
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee, actions=["cloudwatch:DescribeAlarms"], resource_arns=["*"]
+    )
+
+
+def read_deployments(grantee: aws_iam.Role) -> None:
+    """Read the account's deployments by CodeDeploy; which applications count is in the environment's policy."""
+    actions = ["codedeploy:ListDeployments", "codedeploy:BatchGetDeployments"]
+    _allow_all(grantee, actions, service="codedeploy", resource="deploymentgroup")
+    _allow_all(grantee, ["codedeploy:ListDeploymentGroups"], service="codedeploy", resource="application")
+
+
+def read_metrics(grantee: aws_iam.IGrantable) -> None:
+    """Read metrics. IAM knows no resource for them."""
+    aws_iam.Grant.add_to_principal(grantee=grantee, actions=["cloudwatch:GetMetricData"], resource_arns=["*"])
+
+
+def read_secrets(grantee: aws_iam.ManagedPolicy | aws_iam.Role, prefix: str) -> None:
     """Read the secrets whose names start with a prefix, encrypted with the account's own key for secrets."""
-    principal = grantee.grant_principal
-    arn = Stack.of(grantee).format_arn(
-        service="secretsmanager",
-        resource="secret",
-        resource_name=f"{prefix}*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    principal.add_to_principal_policy(
-        aws_iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[arn])
-    )
+    actions = ["secretsmanager:GetSecretValue"]
+    _allow_all(grantee, actions, service="secretsmanager", resource="secret", prefix=prefix)
 
 
 def bucket_key(bucket: aws_s3.IBucket) -> aws_kms.IKey:
@@ -137,6 +164,24 @@ def bucket_key(bucket: aws_s3.IBucket) -> aws_kms.IKey:
 def queue_key(queue: aws_sqs.Queue) -> aws_kms.IKey:
     """The key that a queue is encrypted with."""
     return _required(queue.encryption_master_key, queue.node.path)
+
+
+def _allow_all(
+    grantee: aws_iam.Role | aws_iam.ManagedPolicy,
+    actions: list[str],
+    *,
+    service: str,
+    resource: str,
+    prefix: str = "",
+) -> None:
+    arn = Stack.of(grantee).format_arn(
+        service=service,
+        resource=resource,
+        resource_name=f"{prefix}*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    statement = aws_iam.PolicyStatement(actions=actions, resources=[arn])
+    grantee.grant_principal.add_to_principal_policy(statement)
 
 
 def _required(key: aws_kms.IKey | None, path: str) -> aws_kms.IKey:

@@ -1,7 +1,9 @@
-"""The only place that makes an SNS topic: where alarms tell people that something is wrong, and that it is well again."""
+"""Where alarms tell people that something is wrong, and that it is well again."""
 
 from aws_cdk import ArnFormat, Stack, aws_cloudwatch, aws_cloudwatch_actions, aws_iam, aws_kms, aws_sns
 from constructs import Construct
+
+from cdk.constructs.topic import encrypted_topic
 
 _ALARMS = "cloudwatch.amazonaws.com"
 
@@ -26,7 +28,7 @@ class AlarmTopic(Construct):
                 construct.add_ok_action(action)
 
     def _define_topic(self, key: aws_kms.Key, description: str) -> None:
-        self.topic = aws_sns.Topic(self, "Topic", display_name=description, master_key=key, enforce_ssl=True)
+        self.topic = encrypted_topic(self, "Topic", key=key, description=description)
 
     def _let_alarms_publish(self) -> None:
         """A topic with a policy of its own loses the one by which its account may publish."""

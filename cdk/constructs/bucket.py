@@ -17,13 +17,13 @@ class BucketProps:
     stage: Stage
     key: aws_kms.IKey
     access_logs: aws_s3.IBucket
-    prefix: str
+    prefixes: tuple[str, ...]
     archive: bool
     """Whether objects move to Glacier Instant Retrieval; where they are read again and again they do not."""
 
 
 class Bucket(Construct):
-    """Objects under one prefix, which expire with the runs they belong to."""
+    """Objects under a few prefixes, which expire with the runs they belong to."""
 
     bucket: aws_s3.Bucket
 
@@ -46,7 +46,7 @@ class Bucket(Construct):
             enforce_ssl=True,
             minimum_tls_version=1.2,
             server_access_logs_bucket=self._props.access_logs,
-            server_access_logs_prefix=f"{self._props.prefix}/",
+            server_access_logs_prefix=f"{self._props.prefixes[0]}/",
             removal_policy=RemovalPolicy.RETAIN if protected else RemovalPolicy.DESTROY,
         )
 
@@ -56,12 +56,13 @@ class Bucket(Construct):
             storage_class=aws_s3.StorageClass.GLACIER_INSTANT_RETRIEVAL,
             transition_after=Duration.days(stage.archive_days),
         )
-        self.bucket.add_lifecycle_rule(
-            id="expire",
-            prefix=f"{self._props.prefix}/",
-            expiration=Duration.days(stage.retention_days),
-            transitions=[glacier] if self._props.archive else None,
-        )
+        for prefix in self._props.prefixes:
+            self.bucket.add_lifecycle_rule(
+                id=f"expire-{prefix}",
+                prefix=f"{prefix}/",
+                expiration=Duration.days(stage.retention_days),
+                transitions=[glacier] if self._props.archive else None,
+            )
         self.bucket.add_lifecycle_rule(
             id="unfinished-uploads",
             abort_incomplete_multipart_upload_after=Duration.days(_UNFINISHED_UPLOAD_DAYS),

@@ -61,7 +61,7 @@ class PythonFunctionProps:
     name: str
     description: str
     timeout: Duration
-    settings: Settings | None = None
+    settings: tuple[Settings, ...] = ()
     memory_mib: int = 512
 
 
@@ -97,7 +97,7 @@ class PythonFunction(Construct):
         environment = {
             "POWERTOOLS_SERVICE_NAME": "crosswind",
             "POWERTOOLS_LOG_LEVEL": "INFO",
-            **(props.settings.to_env() if props.settings else {}),
+            **{name: value for each in props.settings for name, value in each.to_env().items()},
         }
         self.function = aws_lambda.Function(
             self,

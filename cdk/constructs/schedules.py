@@ -1,32 +1,28 @@
-"""Where the alarms of schedules live: a group of EventBridge Scheduler, and the role in which Scheduler calls the function.
+"""Where alarms live: a group of EventBridge Scheduler, and the role in which Scheduler calls what they wake.
 
-The alarms themselves are made by the API's Lambdas, one for each schedule; who may make them is granted here.
+The alarms themselves are made by Lambdas while they work; who may make them is granted here.
 """
 
-from dataclasses import dataclass
-
-from aws_cdk import ArnFormat, Stack, aws_iam, aws_lambda, aws_scheduler
+from aws_cdk import ArnFormat, Stack, aws_iam, aws_lambda, aws_scheduler, aws_sqs
 from constructs import Construct
 
-
-@dataclass(frozen=True, kw_only=True)
-class SchedulesProps:
-    """What the alarms call."""
-
-    function: aws_lambda.IFunction
+from cdk.constructs.access import send
 
 
 class Schedules(Construct):
-    """A group, a role, and the right to set alarms."""
+    """A group, a role, and the right to set alarms.
+
+    Args:
+        purpose: What the role may call, in words.
+    """
 
     group: aws_scheduler.CfnScheduleGroup
     role: aws_iam.Role
 
-    def __init__(self, scope: Construct, construct_id: str, *, props: SchedulesProps) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, purpose: str) -> None:
         super().__init__(scope, construct_id)
-        self._props = props
         self._define_group()
-        self._define_role()
+        self._define_role(purpose)
 
     @property
     def group_name(self) -> str:
@@ -42,6 +38,16 @@ class Schedules(Construct):
             resource_name=f"{self.group_name}/*",
             arn_format=ArnFormat.SLASH_RESOURCE_NAME,
         )
+
+    def let_call(self, function: aws_lambda.IFunction) -> None:
+        """Alarms may call this function."""
+        aws_iam.Grant.add_to_principal(
+            grantee=self.role, actions=["lambda:InvokeFunction"], resource_arns=[function.function_arn]
+        )
+
+    def let_send(self, queue: aws_sqs.Queue) -> None:
+        """Alarms may be messages of this queue."""
+        send(self.role, queue)
 
     def let_set_alarms(self, grantee: aws_iam.IGrantable) -> None:
         """Make and change alarms, which hand Scheduler the role."""
@@ -66,7 +72,7 @@ class Schedules(Construct):
     def _define_group(self) -> None:
         self.group = aws_scheduler.CfnScheduleGroup(self, "Group")
 
-    def _define_role(self) -> None:
+    def _define_role(self, purpose: str) -> None:
         account = Stack.of(self).account
         self.role = aws_iam.Role(
             self,
@@ -74,10 +80,5 @@ class Schedules(Construct):
             assumed_by=aws_iam.ServicePrincipal(
                 "scheduler.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": account}}
             ),
-            description="EventBridge Scheduler, to call the function that fires schedules",
-        )
-        aws_iam.Grant.add_to_principal(
-            grantee=self.role,
-            actions=["lambda:InvokeFunction"],
-            resource_arns=[self._props.function.function_arn],
+            description=f"EventBridge Scheduler, to call {purpose}",
         )

@@ -36,7 +36,9 @@ class StateMachineProps:
     definition: Path
     functions: Mapping[str, aws_lambda.IFunction]
     queues: Mapping[str, aws_sqs.Queue]
-    map_data: MapData
+    map_data: MapData | None = None
+    ended_badly: str
+    """What it means when an execution does not end by itself, for whoever is woken."""
 
 
 class StateMachine(Construct):
@@ -51,7 +53,8 @@ class StateMachine(Construct):
         self._define_role()
         self._define_machine()
         self._allow_calls()
-        self._allow_map_runs()
+        if props.map_data is not None:
+            self._allow_map_runs(props.map_data)
         if props.stage.alarms:
             self._add_alarms()
 
@@ -92,12 +95,12 @@ class StateMachine(Construct):
             self._allow(["sqs:SendMessage"], [queue.queue_arn])
             self._allow(["kms:Decrypt", "kms:GenerateDataKey"], [queue_key(queue).key_arn])
 
-    def _allow_map_runs(self) -> None:
+    def _allow_map_runs(self, data: MapData) -> None:
         """A Distributed Map starts child executions of its own machine, reads its items and writes its results.
 
         In a policy of its own: the machine depends on its role, and these statements name the machine.
         """
-        data, machine = self._props.map_data, self.machine
+        machine = self.machine
         self._allow(["s3:GetObject"], [data.bucket.arn_for_objects(data.items)])
         self._allow(
             ["s3:PutObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"],
@@ -138,5 +141,5 @@ class StateMachine(Construct):
                 name,
                 metric=metric,
                 above=0,
-                meaning="Executions ended without PublishRun. Recovery takes them over; look for why they ended.",
+                meaning=self._props.ended_badly,
             )

@@ -9,6 +9,7 @@ from cdk.constructs.log_group import let_logs_use
 from cdk.stages import Stage
 
 ARTIFACTS_PREFIX = "runs"
+CHAOS_PREFIX = "chaos"
 SOURCES_PREFIX = "sources"
 
 
@@ -49,14 +50,14 @@ class PlatformStack(Stack):
     def _define_buckets(self) -> None:
         logs = AccessLogBucket(self, "AccessLogs", stage=self._stage)
 
-        def bucket(name: str, *, prefix: str, archive: bool) -> Bucket:
+        def bucket(name: str, *prefixes: str, archive: bool) -> Bucket:
             props = BucketProps(
-                stage=self._stage, key=self.key, access_logs=logs.bucket, prefix=prefix, archive=archive
+                stage=self._stage, key=self.key, access_logs=logs.bucket, prefixes=prefixes, archive=archive
             )
             return Bucket(self, name, props=props)
 
-        self.artifacts = bucket("Artifacts", prefix=ARTIFACTS_PREFIX, archive=True)
-        self.sources = bucket("Sources", prefix=SOURCES_PREFIX, archive=False)
+        self.artifacts = bucket("Artifacts", ARTIFACTS_PREFIX, CHAOS_PREFIX, archive=True)
+        self.sources = bucket("Sources", SOURCES_PREFIX, archive=False)
 
     def _define_alarm_topic(self) -> AlarmTopic:
         made = AlarmTopic(self, "Alarms", key=self.key, description=f"Crosswind {self._stage.name}")

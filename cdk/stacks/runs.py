@@ -1,6 +1,6 @@
 """The runs area: tables, queues, the Lambdas of the state machine, the workers, and what a runner may do.
 
-The API's Lambdas are in the edge stack, beside the gateway that calls them.
+The API's Lambdas are in a stack of their own (runs_api).
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,16 @@ from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionP
 from cdk.constructs.queue import Queue, QueueProps
 from cdk.constructs.state_machine import MapData, StateMachine, StateMachineProps
 from cdk.constructs.table import Index, Table, TableProps
-from cdk.stacks.platform import ARTIFACTS_PREFIX, SOURCES_PREFIX, PlatformStack
+from cdk.stacks.platform import ARTIFACTS_PREFIX, CHAOS_PREFIX, SOURCES_PREFIX, PlatformStack
 from cdk.stages import Stage
 from crosswind.contracts.events import RUN_FINISHED
 from crosswind.settings import ControlSettings, Settings, StoreSettings, TaskSettings
 
 ARTIFACTS = f"{ARTIFACTS_PREFIX}/"
 SOURCES = f"{SOURCES_PREFIX}/"
+CHAOS = f"{CHAOS_PREFIX}/"
+MONITOR_OBJECTS = (f"{CHAOS}*/samples/*", f"{CHAOS}*/monitor/*")
+"""What a runner writes that monitors an experiment. What steers the monitor lies beside it, and is not a runner's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,7 @@ class RunsStack(Stack):
             description=f"Crosswind runs: {module.replace('_', ' ')}",
             timeout=Duration.seconds(limits.seconds),
             memory_mib=limits.memory_mib,
-            settings=settings,
+            settings=(settings,),
         )
         return PythonFunction(self, name, props=props)
 
@@ -195,6 +198,7 @@ class RunsStack(Stack):
                 items=f"{ARTIFACTS}*/stages/*/tickets.jsonl",
                 results=f"{ARTIFACTS}*/map/*",
             ),
+            ended_badly="Executions ended without PublishRun. Recovery takes them over; look for why they ended.",
         )
         self.machine = StateMachine(self, "TestRun", props=props)
 
@@ -309,7 +313,11 @@ class RunsStack(Stack):
         access.write_table(policy, self.queue_table)
         access.write_objects(policy, self._platform.artifacts.bucket, ARTIFACTS)
         access.write_objects(policy, self._platform.sources.bucket, SOURCES)
+        access.read_objects(policy, self._platform.artifacts.bucket, CHAOS)
+        access.put_objects(policy, self._platform.artifacts.bucket, *MONITOR_OBJECTS)
         access.answer_tokens(policy)
+        access.read_alarms(policy)  # probes of experiments ask them
+        access.read_metrics(policy)
         access.read_secrets(policy, f"crosswind/{self._stage.name}/")
         self.runner_policy = policy
         self.runner_role = aws_iam.Role(
@@ -358,6 +366,13 @@ class RunsStack(Stack):
         access.read_objects(grantee, self._platform.sources.bucket, SOURCES)
         access.start_executions(grantee, self.machine.machine)
         access.send(grantee, self.watch.queue)
+
+    def let_end_work(self, grantee: aws_iam.IGrantable) -> None:
+        """What it takes to let time pass over leased work, to cancel it, and to answer whoever waits for it."""
+        access.write_table(grantee, self.runs_table)
+        access.write_table(grantee, self.queue_table)
+        access.answer_tokens(grantee)
+        access.send(grantee, self.admission.queue)
 
     def _grant_recorder(self) -> None:
         access.read_table(self.recorder.role, self.runs_table)

@@ -9,7 +9,7 @@ from cdk.constructs import access
 from cdk.constructs.alarm import add_silence_alarm
 from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
 from cdk.constructs.queue import Queue, QueueProps
-from cdk.constructs.schedules import Schedules, SchedulesProps
+from cdk.constructs.schedules import Schedules
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import RunsStack
 from cdk.stages import Stage
@@ -68,7 +68,7 @@ class SchedulesStack(Stack):
             description=f"Crosswind runs: {module.replace('_', ' ')}",
             timeout=Duration.seconds(_SECONDS),
             memory_mib=1024,
-            settings=self._runs.control_settings(),
+            settings=(self._runs.control_settings(),),
         )
         return PythonFunction(self, name, props=props)
 
@@ -79,8 +79,8 @@ class SchedulesStack(Stack):
         }
 
     def _define_schedules(self) -> None:
-        function = self.firing["fire_schedules"].function
-        self.schedules = Schedules(self, "Schedules", props=SchedulesProps(function=function))
+        self.schedules = Schedules(self, "Schedules", purpose="the function that fires schedules")
+        self.schedules.let_call(self.firing["fire_schedules"].function)
 
     def _define_backstop(self) -> None:
         function = self.firing["fire_schedules"].function

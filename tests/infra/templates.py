@@ -25,9 +25,9 @@ class Assembly:
 
     @cached_property
     def templates(self) -> dict[str, dict[str, Any]]:
-        """Templates by the last part of their stack's name."""
+        """Templates by the name of their stack, without `crosswind-<stage>-`."""
         return {
-            path.name.removesuffix(".template.json").rsplit("-", 1)[-1]: json.loads(
+            path.name.removesuffix(".template.json").removeprefix(f"crosswind-{self.stage}-"): json.loads(
                 path.read_text(encoding="utf-8")
             )
             for path in self.files
@@ -48,6 +48,15 @@ class Assembly:
             each["Properties"]["Handler"].removesuffix(".handler"): each
             for each in self.resources("AWS::Lambda::Function").values()
             if each["Properties"]["Handler"].endswith(".handler")
+        }
+
+    def in_stacks(self, *stacks: str) -> set[str]:
+        """Modules of the functions in these stacks."""
+        return {
+            each["Properties"]["Handler"].removesuffix(".handler")
+            for stack in stacks
+            for each in self.templates[stack]["Resources"].values()
+            if each["Type"] == "AWS::Lambda::Function" and each["Properties"]["Handler"].endswith(".handler")
         }
 
     def statements_of(self, role: str) -> list[dict[str, Any]]:

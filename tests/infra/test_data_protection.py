@@ -31,12 +31,12 @@ def test_buckets_are_private_encrypted_and_tls_only(assembly: Assembly) -> None:
 def test_queues_are_encrypted_tls_only_and_have_dead_letters(assembly: Assembly) -> None:
     queues = assembly.resources("AWS::SQS::Queue")
     policies = assembly.resources("AWS::SQS::QueuePolicy").values()
-    assert len(queues) == 10
+    assert len(queues) == 14
     for name, queue in queues.items():
         assert queue["Properties"]["KmsMasterKeyId"]
         (policy,) = [each for each in policies if {"Ref": name} in each["Properties"]["Queues"]]
         assert _denies_plain_http(policy)
-    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 5
+    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 7
 
 
 def test_log_groups_end_and_are_encrypted_with_the_data_key_outside_laptops(assembly: Assembly) -> None:
@@ -65,10 +65,11 @@ def test_cloudwatch_logs_may_use_the_data_key_for_this_accounts_log_groups_only(
 def test_the_alarms_topic_is_encrypted_tls_only_and_open_to_alarms_of_this_account(
     prod: Assembly, local: Assembly
 ) -> None:
-    (topic,) = prod.resources("AWS::SNS::Topic").values()
-    assert "DataKey" in text(topic["Properties"]["KmsMasterKeyId"])
-    (policy,) = prod.resources("AWS::SNS::TopicPolicy").values()
-    assert _denies_plain_http(policy)
+    topics, policies = prod.resources("AWS::SNS::Topic"), prod.resources("AWS::SNS::TopicPolicy")
+    assert len(topics) == len(policies) == 2, "of alarms, and of experiments that people must know of"
+    assert all("DataKey" in text(topic["Properties"]["KmsMasterKeyId"]) for topic in topics.values())
+    assert all(map(_denies_plain_http, policies.values()))
+    (policy,) = [each for name, each in policies.items() if name.startswith("Alarms")]
     (key,) = prod.resources("AWS::KMS::Key").values()
     for statements in (
         policy["Properties"]["PolicyDocument"]["Statement"],
@@ -76,7 +77,7 @@ def test_the_alarms_topic_is_encrypted_tls_only_and_open_to_alarms_of_this_accou
     ):
         (allowed,) = [each for each in statements if "cloudwatch.amazonaws.com" in text(each["Principal"])]
         assert "AWS::AccountId" in text(allowed["Condition"]["StringEquals"]["aws:SourceAccount"])
-    assert not local.resources("AWS::SNS::Topic")
+    assert [name for name in local.resources("AWS::SNS::Topic") if name.startswith("Alarms")] == []
 
 
 def test_a_message_stays_hidden_for_six_times_its_consumers_time_limit(assembly: Assembly) -> None:
@@ -90,7 +91,7 @@ def test_a_message_stays_hidden_for_six_times_its_consumers_time_limit(assembly:
 
 def test_tables_are_encrypted_expire_and_can_be_recovered_outside_laptops(assembly: Assembly) -> None:
     tables = assembly.resources("AWS::DynamoDB::Table")
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables.values():
         properties = table["Properties"]
         assert properties["BillingMode"] == "PAY_PER_REQUEST"
@@ -106,14 +107,20 @@ def test_indexes_are_those_of_the_data_model(assembly: Assembly) -> None:
         for table in assembly.resources("AWS::DynamoDB::Table").values()
         for index in table["Properties"].get("GlobalSecondaryIndexes", [])
     }
-    assert indexes == {"by_team": ["teamKey", "createdKey"], "unfinished": ["unfinishedKey", "runKey"]}
+    assert indexes == {
+        "by_team": ["teamKey", "createdKey"],
+        "unfinished": ["unfinishedKey", "runKey"],
+        "due": ["dueKey", "dueAt"],
+    }
 
 
 def test_run_objects_move_to_glacier_at_30_days_and_expire_at_90(assembly: Assembly) -> None:
     rules = _life_cycle(assembly, "Artifacts")
-    expire = next(rule for rule in rules if rule.get("ExpirationInDays"))
-    assert expire["ExpirationInDays"] == 90
-    assert expire["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 30}]
+    expiring = {rule["Prefix"]: rule for rule in rules if rule.get("ExpirationInDays")}
+    assert expiring.keys() == {"runs/", "chaos/"}
+    for expire in expiring.values():
+        assert expire["ExpirationInDays"] == 90
+        assert expire["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 30}]
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
     assert any(rule.get("ExpirationInDays") == 90 for rule in _life_cycle(assembly, "Sources"))
 

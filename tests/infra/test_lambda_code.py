@@ -26,6 +26,8 @@ _FORBIDDEN = {
     "uvicorn",
 }
 _NOT_IN_THE_LAYER = ("crosswind.cli", "crosswind.local", "crosswind.runner", "crosswind.adapters.frameworks")
+_ON_LAPTOPS_ONLY = "crosswind.adapters.providers.process"
+"""Faults on local processes: their Lambdas run on the laptop itself, and only there the provider is configured."""
 _HANDLERS = sorted((ROOT / "functions").rglob("*.py"))
 
 
@@ -51,7 +53,7 @@ def _reached(handler: Path) -> dict[str, str]:
     while waiting:
         path, importer = waiting.pop()
         for module in _imports(path):
-            if module in found:
+            if module in found or module.startswith(_ON_LAPTOPS_ONLY):
                 continue
             found[module] = importer
             if module.startswith("crosswind") and (source := _file(module)):
@@ -74,6 +76,17 @@ def test_a_handler_is_small_and_touches_no_sdk(handler: Path) -> None:
     assert not [name for name in modules if name.split(".")[0] in {"boto3", "botocore", "os"}]
     assert not [name for name in modules if name.startswith("crosswind.adapters")]
     assert len(handler.read_text(encoding="utf-8").splitlines()) <= 40
+
+
+def test_faults_on_processes_are_reached_through_the_registry_of_providers_only() -> None:
+    inside = _PACKAGE / "crosswind/adapters/providers/process"
+    users = {
+        path.relative_to(_PACKAGE).as_posix()
+        for path in (_PACKAGE / "crosswind").rglob("*.py")
+        if not path.is_relative_to(inside)
+        and any(module.startswith(_ON_LAPTOPS_ONLY) for module in _imports(path))
+    }
+    assert users == {"crosswind/bootstrap/providers.py"}
 
 
 def test_where_lambdas_python_is_missing_packages_are_sources_only_and_it_is_said() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.infra.conftest import ROOT
 from tests.infra.templates import Assembly, listed, text
 from tests.statemachines import definition as asl
 
@@ -11,6 +12,8 @@ pytestmark = pytest.mark.infra
 
 _NO_RESOURCE = {
     "states:SendTaskSuccess",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:DescribeAlarms",  # of composite alarms it tells only with this scope
     "xray:PutTraceSegments",
     "xray:PutTelemetryRecords",
     "xray:GetSamplingRules",
@@ -23,10 +26,51 @@ _NO_RESOURCE = {
     "logs:PutResourcePolicy",
     "logs:DescribeResourcePolicies",
     "logs:DescribeLogGroups",
+    "fis:ListExperiments",
+    "fis:ListExperimentTemplates",
+    "ec2:DescribeInstances",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeManagedPrefixLists",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeNetworkAcls",
+    "ec2:DescribeVpcEndpoints",
+    "iam:ListRoles",
+    "tag:GetResources",
 }
 """Actions for which IAM knows no resource."""
 
-_ANSWERS = {
+_CHAOS_TASKS = {
+    "preflight_check",
+    "inject_step",
+    "close_step",
+    "recover",
+    "analyze",
+    "record_engine_failure",
+}
+_CARRIES_EXPERIMENTS = _CHAOS_TASKS | {
+    "reap_experiments",
+    "watch_experiments",
+    "abort_experiment",
+    "halt_chaos",
+}
+_STARTS_EXPERIMENTS = {"start_experiment", "start_experiments", "start_on_event", "watch_experiments"}
+_ASKS_PROVIDERS = {
+    "preflight_check",
+    "inject_step",
+    "close_step",
+    "recover",
+    "reap_experiments",
+    "watch_experiments",
+    "approve_experiment",
+    "preview_experiment",
+}
+_ASKS_GATE = {
+    "preflight_check",
+    "inject_step",
+    "watch_experiments",
+    "preview_experiment",
+}
+_ANSWERS = _CARRIES_EXPERIMENTS | {
     "ingest_shard",
     "record_failure",
     "cancel_run",
@@ -37,7 +81,7 @@ _ANSWERS = {
     "fail_dead_letters",
     "fire_schedules",
 }
-_STARTS = {
+_STARTS = _STARTS_EXPERIMENTS | {
     "submit_run",
     "create_plan",
     "rerun_run",
@@ -47,8 +91,20 @@ _STARTS = {
     "fire_schedules",
     "fire_triggers",
 }
-_PUBLISHES = {"publish_run", "watch_run", "sweep_runs", "recover_run", "record_deployment"}
-_CONSUMES = {"admit_work", "watch_run", "fail_dead_letters", "record_history", "fire_triggers"}
+_PUBLISHES = (
+    _CARRIES_EXPERIMENTS
+    | _STARTS_EXPERIMENTS
+    | {"publish_run", "watch_run", "sweep_runs", "recover_run", "record_deployment"}
+)
+_CONSUMES = {
+    "admit_work",
+    "watch_run",
+    "fail_dead_letters",
+    "record_history",
+    "fire_triggers",
+    "watch_experiments",
+    "start_on_event",
+}
 _READS_ONLY = {
     "list_runs",
     "get_run",
@@ -68,9 +124,27 @@ _READS_ONLY = {
     "get_schedule",
     "list_triggers",
     "get_trigger",
+    "list_experiments",
+    "get_experiment",
+    "list_experiment_runs",
+    "get_experiment_run",
+    "get_experiment_results",
+    "get_experiment_timeline",
+    "preview_experiment",
+    "get_halt",
+    "list_chaos_policies",
+    "get_chaos_policy",
+    "validate_experiment",
 }
-_SETS_ALARMS = {"put_schedule", "resume_schedule"}
-_CLEARS_ALARMS = {"delete_schedule", "pause_schedule"}
+_ARMS = {"preflight_check", "recover", "analyze", "watch_experiments", "start_experiments"}
+_SETS_ALARMS = {"put_schedule", "resume_schedule"} | _ARMS
+_CLEARS_ALARMS = {
+    "delete_schedule",
+    "pause_schedule",
+    "reap_experiments",
+    "abort_experiment",
+    "halt_chaos",
+} | _ARMS
 _WRITES_TESTS = {"record_history", "put_quarantine", "delete_quarantine"}
 _NEEDS_NOTHING = {
     "authorize",
@@ -79,7 +153,14 @@ _NEEDS_NOTHING = {
     "describe_suite",
     "validate_suite",
     "preview_schedule",
+    "describe_experiment",
+    "list_experiment_templates",
 }
+_MACHINES = (
+    ("TestRun", "statemachines/runs/test-run.asl.json"),
+    ("Experiment", "statemachines/chaos/experiment.asl.json"),
+)
+_PREFIXES = ("runs", "sources", "chaos")
 _WRITES = {
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
@@ -108,7 +189,11 @@ def test_a_bare_star_stands_only_for_actions_without_resources(assembly: Assembl
         ("events:PutEvents", _PUBLISHES),
         ("sqs:ReceiveMessage", _CONSUMES),
         ("scheduler:CreateSchedule", _SETS_ALARMS),
-        ("iam:PassRole", _SETS_ALARMS),
+        ("iam:PassRole", _SETS_ALARMS | _ASKS_PROVIDERS),
+        ("fis:StartExperiment", _ASKS_PROVIDERS),
+        ("fis:UpdateSafetyLeverState", {"halt_chaos", "release_chaos"}),
+        ("cloudwatch:DescribeAlarms", _ASKS_GATE),
+        ("sns:Publish", _CARRIES_EXPERIMENTS),
         ("scheduler:DeleteSchedule", _CLEARS_ALARMS),
     ],
 )
@@ -140,26 +225,45 @@ def _writes_tests(statement: dict[str, Any]) -> bool:
     return "TestsTable" in text(statement["Resource"]) and bool(_WRITES & set(listed(statement["Action"])))
 
 
-def test_alarms_are_set_in_the_stages_group_only_and_may_call_one_function(assembly: Assembly) -> None:
-    """Who sets an alarm hands Scheduler a role: it must be this one, for Scheduler only, and it must not reach further."""
+def test_alarms_are_set_in_the_areas_own_group_and_reach_what_they_wake(assembly: Assembly) -> None:
+    """Who sets an alarm hands Scheduler a role: it must be the area's own, and it must not reach further."""
     roles = {
         name: role
         for name, role in assembly.resources("AWS::IAM::Role").items()
         if "scheduler.amazonaws.com" in text(role["Properties"]["AssumeRolePolicyDocument"])
     }
-    ((role, properties),) = roles.items()
-    assert "aws:SourceAccount" in text(properties["Properties"]["AssumeRolePolicyDocument"])
-    (invoke,) = assembly.statements_of(role)
-    assert (invoke["Action"], "FireSchedules" in text(invoke["Resource"])) == ("lambda:InvokeFunction", True)
+    assert len(roles) == 2
+    for role in roles.values():
+        assert "aws:SourceAccount" in text(role["Properties"]["AssumeRolePolicyDocument"])
+    reached = {
+        (action, text(statement["Resource"]).split('"')[3])
+        for role in roles
+        for statement in assembly.statements_of(role)
+        for action in listed(statement["Action"])
+        if not action.startswith("kms:")
+    }
+    woken = {("lambda:InvokeFunction", "FireSchedules"), ("lambda:InvokeFunction", "ReapExperiments")}
+    assert {(action, _readable(name)) for action, name in reached} == woken | {
+        ("sqs:SendMessage", "ExperimentWatchQueue")
+    }
     for name, statement in assembly.all_statements():
         actions = set(listed(statement["Action"]))
-        if "iam:PassRole" in actions:
-            assert role in text(statement["Resource"]), name
-            assert statement["Condition"] == {
-                "StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}
-            }, name
         if any(action.startswith("scheduler:") for action in actions):
             assert "SchedulesGroup" in text(statement["Resource"]), name
+
+
+def test_a_role_is_passed_on_by_its_name_and_to_one_service(assembly: Assembly) -> None:
+    for name, statement in assembly.all_statements():
+        if "iam:PassRole" in listed(statement["Action"]):
+            service = statement["Condition"]["StringEquals"]["iam:PassedToService"]
+            wanted = {"scheduler.amazonaws.com": "SchedulesRole", "fis.amazonaws.com": "FaultInjectionRole"}
+            assert wanted[service] in text(statement["Resource"]), name
+
+
+def _readable(name: str) -> str:
+    """A logical id, or the export of one, without its stack and its digits."""
+    known = ("FireSchedules", "ReapExperiments", "ExperimentWatchQueue")
+    return next((each for each in known if each in name), name)
 
 
 def test_objects_are_reached_under_their_prefix_only(assembly: Assembly) -> None:
@@ -167,11 +271,11 @@ def test_objects_are_reached_under_their_prefix_only(assembly: Assembly) -> None
         actions = set(listed(statement["Action"]))
         if actions & {"s3:GetObject", "s3:PutObject"}:
             for resource in listed(statement["Resource"]):
-                assert "/runs/*" in text(resource) or "/sources/*" in text(resource), name
+                assert any(f"/{prefix}/*" in text(resource) for prefix in _PREFIXES), name
         if "s3:ListBucket" in actions:
             assert set(statement["Condition"]) == {"StringLikeIfExists"}, name
             (prefix,) = listed(statement["Condition"]["StringLikeIfExists"]["s3:prefix"])
-            assert prefix in {"runs/*", "sources/*"}, name
+            assert prefix in {f"{each}/*" for each in _PREFIXES}, name
 
 
 def test_who_reads_an_object_is_told_that_it_is_missing(assembly: Assembly) -> None:
@@ -179,7 +283,7 @@ def test_who_reads_an_object_is_told_that_it_is_missing(assembly: Assembly) -> N
     for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
         for name, policy in assembly.resources(kind).items():
             statements = policy["Properties"]["PolicyDocument"]["Statement"]
-            for prefix in ("/runs/*", "/sources/*"):
+            for prefix in (f"/{each}/*" for each in _PREFIXES):
                 reads = any(_allows(each, "s3:GetObject", prefix) for each in statements)
                 lists = any(
                     "s3:ListBucket" in listed(each["Action"])
@@ -206,6 +310,16 @@ def test_a_runner_may_do_its_work_and_no_more(assembly: Assembly) -> None:
         "events:PutEvents",
         "s3:DeleteObject",
     }
+    written = [each for each in statements if "s3:PutObject" in listed(each["Action"])]
+    of_experiments = {
+        resource.split("/", 1)[1]
+        for each in written
+        for resource in map(_tail, listed(each["Resource"]))
+        if resource.startswith("/chaos/")
+    }
+    assert of_experiments == {"chaos/*/samples/*", "chaos/*/monitor/*"}, (
+        "what steers a monitor is not a runner's"
+    )
     (secrets,) = [each for each in statements if each["Action"] == "secretsmanager:GetSecretValue"]
     assert f":secret:crosswind/{assembly.stage}/*" in text(secrets["Resource"])
     receive = next(each for each in statements if "sqs:ReceiveMessage" in each["Action"])
@@ -223,19 +337,39 @@ def test_the_runners_role_has_the_policy_only_and_is_for_this_account(assembly: 
     assert '{"Ref": "AWS::AccountId"}, ":root"' in text(trust["Principal"])
 
 
-def test_a_machines_role_allows_exactly_what_its_definition_asks_for(assembly: Assembly) -> None:
-    needed = asl.needed_actions(asl.load(asl.TEST_RUN))
-    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
+def _tail(resource: dict[str, Any]) -> str:
+    return str(resource["Fn::Join"][1][-1])
+
+
+@pytest.mark.parametrize(("logical", "file"), _MACHINES)
+def test_a_machines_role_allows_exactly_what_its_definition_asks_for(
+    assembly: Assembly, logical: str, file: str
+) -> None:
+    definition = asl.load(ROOT / file)
+    needed = asl.needed_actions(definition)
+    machine = _machine(assembly, logical)
     role = machine["Properties"]["RoleArn"]["Fn::GetAtt"][0]
     statements = assembly.statements_of(role)
     allowed = {action for each in statements for action in listed(each["Action"])}
     assert allowed - needed <= _NO_RESOURCE
     assert needed <= allowed
     invoke = next(each for each in statements if each["Action"] == "lambda:InvokeFunction")
-    functions = {name for name in asl.placeholders(asl.load(asl.TEST_RUN)) if name.endswith("FunctionArn")}
+    functions = {name for name in asl.placeholders(definition) if name.endswith("FunctionArn")}
     assert len(listed(invoke["Resource"])) == len(functions)
 
 
-def test_placeholders_equal_the_substitutions_given(assembly: Assembly) -> None:
-    (machine,) = assembly.resources("AWS::StepFunctions::StateMachine").values()
-    assert set(machine["Properties"]["DefinitionSubstitutions"]) == asl.placeholders(asl.load(asl.TEST_RUN))
+@pytest.mark.parametrize(("logical", "file"), _MACHINES)
+def test_placeholders_equal_the_substitutions_given(assembly: Assembly, logical: str, file: str) -> None:
+    given = _machine(assembly, logical)["Properties"]["DefinitionSubstitutions"]
+    assert set(given) == asl.placeholders(asl.load(ROOT / file))
+
+
+def test_every_definition_is_a_machine(assembly: Assembly) -> None:
+    assert {ROOT / file for _, file in _MACHINES} == set(asl.FILES)
+    assert len(assembly.resources("AWS::StepFunctions::StateMachine")) == len(_MACHINES)
+
+
+def _machine(assembly: Assembly, logical: str) -> dict[str, Any]:
+    machines = assembly.resources("AWS::StepFunctions::StateMachine")
+    (found,) = [each for name, each in machines.items() if name.startswith(logical)]
+    return found

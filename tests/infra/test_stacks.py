@@ -1,6 +1,7 @@
 """Every stage's stacks: they synthesize, satisfy cdk-nag and cfn-lint, and stay within what CloudFormation takes."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from crosswind.contracts.api import ROUTES
-from crosswind.settings import ControlSettings, ScheduleSettings, StoreSettings, TaskSettings
+from crosswind.settings import (
+    ChaosControlSettings,
+    ChaosSettings,
+    ControlSettings,
+    ScheduleSettings,
+    StoreSettings,
+    TaskSettings,
+)
 from tests.infra.templates import Assembly, listed, text
 
 pytestmark = pytest.mark.infra
@@ -27,13 +35,24 @@ _TASKS = {"plan_run", "ingest_shard", "close_stage", "fold_run", "judge_run", "p
 _RECORDER = {"record_history"}  # fed by the bus, with the settings of a task
 _WORKERS = {"admit_work", "watch_run", "sweep_runs", "recover_run", "fail_dead_letters"}
 _FIRING = {"fire_schedules", "fire_triggers"}
-
+_CHAOS_TASKS = {
+    "preflight_check",
+    "inject_step",
+    "close_step",
+    "recover",
+    "analyze",
+    "record_engine_failure",
+    "reap_experiments",  # it knows no machine either
+}
+_CHAOS_WORKERS = {"watch_experiments", "start_experiments", "start_on_event"}
+_STACKS = {"platform", "runs", "schedules", "chaos", "runs-api", "chaos-api", "edge"}
 
 _SETS_ALARMS = {"put_schedule", "resume_schedule", "pause_schedule", "delete_schedule"}
 
 
 def test_every_stage_synthesizes_and_cdk_nag_has_no_unexplained_finding(assembly: Assembly) -> None:
-    assert set(assembly.templates) == {"platform", "runs", "schedules", "edge"}
+    outside_laptops = set() if assembly.stage == "local" else {"chaos-fis"}
+    assert set(assembly.templates) == _STACKS | outside_laptops
     assert "AwsSolutions" not in assembly.log
 
 
@@ -86,8 +105,10 @@ def test_the_local_stage_holds_nothing_that_the_emulator_refuses(local: Assembly
 
 
 def test_every_route_has_its_function_and_only_documents_are_public(assembly: Assembly) -> None:
-    wanted = {route.function for route in ROUTES} | _TASKS | _RECORDER | _WORKERS | _FIRING | {"authorize"}
-    assert set(assembly.functions()) == wanted
+    operations = {route.function for route in ROUTES}
+    inside = _TASKS | _RECORDER | _WORKERS | _FIRING | _CHAOS_TASKS | _CHAOS_WORKERS
+    assert set(assembly.functions()) == operations | inside | {"authorize"}
+    assert assembly.in_stacks("runs-api", "chaos-api", "edge") == operations | {"authorize"}
     methods = [each["Properties"] for each in assembly.resources("AWS::ApiGateway::Method").values()]
     assert len(methods) == len(ROUTES)
     public = [each for each in methods if each["AuthorizationType"] == "NONE"]
@@ -104,8 +125,40 @@ def test_a_functions_environment_is_its_settings_class(assembly: Assembly) -> No
             TaskSettings.from_env(plain)
         elif module in _SETS_ALARMS:
             ScheduleSettings.from_env(plain)
+        elif module in _CHAOS_TASKS:
+            ChaosSettings.from_env(plain)
+            assert "CROSSWIND_CHAOS_MACHINE_ARN" not in variables, "the machine depends on them"
+        elif "CROSSWIND_CHAOS_MACHINE_ARN" in variables and module != "record_deployment":
+            ChaosControlSettings.from_env(plain)
         elif module in _WORKERS | _FIRING or "CROSSWIND_STATE_MACHINE_ARN" in variables:
             ControlSettings.from_env(plain)
+
+
+def test_who_tells_of_a_deployment_tells_the_runs_area_and_the_safety_gate(assembly: Assembly) -> None:
+    variables = assembly.functions()["record_deployment"]["Properties"]["Environment"]["Variables"]
+    plain = {name: "1" if isinstance(value, dict) else value for name, value in variables.items()}
+    ControlSettings.from_env(plain)
+    ChaosControlSettings.from_env(plain)
+
+
+def test_nobody_waits_for_an_alarm_that_calls_its_own_maker(assembly: Assembly) -> None:
+    """The reaper knows no address of itself; what arms a dead-man schedule knows the reaper's."""
+    known = {
+        module: assembly.functions()[module]["Properties"]["Environment"]["Variables"]
+        for module in _CHAOS_TASKS | _CHAOS_WORKERS
+    }
+    assert known["reap_experiments"]["CROSSWIND_REAP_FUNCTION_ARN"] == ""
+    for module in known.keys() - {"reap_experiments"}:
+        assert "ReapExperiments" in text(known[module]["CROSSWIND_REAP_FUNCTION_ARN"]), module
+        assert "Watch" in text(known[module]["CROSSWIND_CHAOS_WATCH_QUEUE_ARN"]), module
+
+
+def test_providers_are_those_that_the_stage_has(assembly: Assembly) -> None:
+    variables = assembly.functions()["inject_step"]["Properties"]["Environment"]["Variables"]
+    on_aws = assembly.stage != "local"
+    assert variables["CROSSWIND_PROVIDERS"] == ("fis" if on_aws else "")
+    assert bool(variables["CROSSWIND_FIS_ROLE_ARN"]) is on_aws
+    assert bool(variables["CROSSWIND_FIS_STOP_ALARM_ARNS"]) is on_aws
 
 
 def test_the_runners_environment_is_an_output(assembly: Assembly) -> None:
@@ -138,7 +191,7 @@ def test_gateway_errors_are_problem_documents(assembly: Assembly) -> None:
 
 def test_what_fed_workers_receive_they_answer_item_by_item(assembly: Assembly) -> None:
     mappings = assembly.resources("AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 6
+    assert len(mappings) == 8
     assert all(
         each["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in mappings
     )
@@ -152,10 +205,12 @@ def test_ended_executions_and_the_minute_reach_their_workers(assembly: Assembly)
         if each["Type"] == "AWS::Events::Rule"
     ]
     minutes = [rule for rule in rules if rule.get("ScheduleExpression")]
-    assert [rule["ScheduleExpression"] for rule in minutes] == ["rate(1 minute)"] * 2
+    assert [rule["ScheduleExpression"] for rule in minutes] == ["rate(1 minute)"] * 3
     targets = " ".join(text(rule["Targets"]) for rule in minutes)
     assert "SweepRuns" in targets
-    assert "FireSchedules" in targets
+    assert {"FireSchedules", "ReapExperiments", "StartExperiments"} <= set(
+        re.findall(r"[A-Z][A-Za-z]+?(?=Function)", targets)
+    )
     patterns = [rule for rule in rules if rule.get("EventPattern")]
     (ended,) = [rule for rule in patterns if rule["EventPattern"].get("source") == ["aws.states"]]
     assert set(ended["EventPattern"]["detail"]["status"]) == {"FAILED", "TIMED_OUT", "ABORTED"}
@@ -173,16 +228,21 @@ def test_alarms_watch_dead_letters_errors_ages_machines_and_the_backstops(
     assert metrics.count("Throttles") == functions
     queues = len(prod.resources("AWS::SQS::Queue")) // 2  # each has its dead letters
     assert metrics.count("ApproximateNumberOfMessagesVisible") == queues
-    assert metrics.count("ApproximateAgeOfOldestMessage") == queues
+    assert metrics.count("ApproximateAgeOfOldestMessage") == queues + 1  # and the stop condition of FIS
     assert {"ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted", "5XXError"} <= set(metrics)
     silent = [alarm for alarm in alarms if alarm["ComparisonOperator"] == "LessThanThreshold"]
-    assert len(silent) == 2, "the sweep of runs and the backstop of schedules"
+    assert len(silent) == 3, "the sweep of runs, the backstop of schedules and the reaper of experiments"
     assert all(alarm["TreatMissingData"] == "breaching" for alarm in silent)
     assert not local.resources("AWS::CloudWatch::Alarm")
 
 
 def test_every_alarm_tells_the_topic_when_it_goes_off_and_when_it_is_over(assembly: Assembly) -> None:
     alarms = assembly.resources("AWS::CloudWatch::Alarm")
+    if assembly.stage == "dev":  # it has no alarms but the one that stops FIS
+        ((name, stops),) = alarms.items()
+        assert name.startswith("FaultInjectionUnwatched")
+        assert "AlarmActions" not in stops["Properties"]
+        return
     for name, alarm in alarms.items():
         for actions in ("AlarmActions", "OKActions"):
             (action,) = alarm["Properties"][actions]
