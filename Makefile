@@ -60,6 +60,7 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.pulling
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.storm
+	@$(BIN)/python -m tests.bench.gate
 
 check: format-check lint types imports synth test test-iam ## Everything that CI checks
 
