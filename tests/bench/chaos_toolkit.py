@@ -27,18 +27,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
-from crosswind.local.home import cache_folder
+from crosswind.local.home import Home, cache_folder
 from crosswind.local.processes import free_ports, stop
 from crosswind.local.tools import install_once
 from crosswind.local.toxiproxy import ensure_toxiproxy, start_toxiproxy
-from tests.bench import chaos_own
 from tests.e2e.conftest import Cloud
+from tests.e2e.experiments import Experiments, document, guard
 
 _PACKAGES = ("chaostoolkit==1.19.0", "chaostoolkit-addons==0.11.0", "setuptools<81")
 _WATCHED_SECONDS = 60.0
 _LATENCY = 900
 _TOXIC = "slow"
+_QUICK = {"measure": "latency", "tolerance": {"range": [None, 500]}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,44 +262,63 @@ def _experiment(server: Server, *, pause: float, guarded: bool = False) -> dict[
 
 def ours(folder: Path, *, rounds: int) -> list[Left]:
     """Crosswind through the three mishaps, on an embedded cloud of its own with its own Toxiproxy."""
-    with chaos_own.own_cloud(folder) as cloud, upstream() as behind:
-        api, proxied = cloud.state.toxiproxy_url, free_ports(1)[0]
-        server = Server(api, f"http://127.0.0.1:{proxied}/")
-        add_proxy(api, listen=proxied, upstream=behind)
-        found = [_deviates(cloud, server)]
-        found += [_breaches(cloud, server, number) for number in range(rounds)]
-        found.append(_loses_its_monitor(cloud, server))
+    port, emulator_port = free_ports(2)
+    cloud = Cloud(home=Home(folder / "home"), port=port, emulator_port=emulator_port)
+    try:
+        cloud.up()
+        with upstream() as behind:
+            proxied = free_ports(1)[0]
+            server = Server(cloud.state.toxiproxy_url, f"http://127.0.0.1:{proxied}/")
+            add_proxy(server.api, listen=proxied, upstream=behind)
+            experiments = Experiments(cloud)
+            found = [_deviates(experiments, server)]
+            found += [_breaches(experiments, server, number) for number in range(rounds)]
+            found.append(_loses_its_monitor(experiments, server))
+    finally:
+        cloud.crosswind("reset", "--yes")
     return found
 
 
-def _deviates(cloud: Cloud, server: Server) -> Left:
+def _slow(server: Server, *, latency: int, seconds: int) -> dict[str, Any]:
+    """Latency at the proxy, and a hypothesis that it answers within half a second."""
+    fault = {
+        "provider": "toxiproxy",
+        "action": "latency",
+        "target": {"names": ["pay"]},
+        "parameters": {"latency": latency},
+        "duration": f"{seconds}s",
+    }
+    probe = {"name": "answers", "type": "http", "url": server.url, "timeout": "1s", **_QUICK}
+    hypothesis = {"title": "a slow payment is borne", "probes": [probe]}
+    return {"fault": fault, "hypothesis": hypothesis}
+
+
+def _deviates(experiments: Experiments, server: Server) -> Left:
     """The probe deviates and no guard ends the run: the fault goes when its step is over."""
-    document = chaos_own.experiment("deviates", server.url, latency=_LATENCY, seconds=4, guarded=False)
-    chaos_own.approved(cloud, document)
-    view = chaos_own.ended(cloud, chaos_own.started(cloud, "deviates"))
-    return _left("hypothesis deviates", view, server, view["timings"]["injected"])
+    run = experiments.start(document("deviates", server.url, **_slow(server, latency=_LATENCY, seconds=4)))
+    view = experiments.ended(run)
+    return _left("hypothesis deviates", view, server, view["timings"].get("injected"))
 
 
-def _breaches(cloud: Cloud, server: Server, number: int) -> Left:
-    name = f"breaches-{number}"
-    document = chaos_own.experiment(name, server.url, latency=_LATENCY, seconds=60, guarded=True)
-    chaos_own.approved(cloud, document)
-    view = chaos_own.ended(cloud, chaos_own.started(cloud, name))
+def _breaches(experiments: Experiments, server: Server, number: int) -> Left:
+    watched = guard(server.url, **_QUICK)
+    spec = _slow(server, latency=_LATENCY, seconds=60)
+    run = experiments.start(document(f"breaches-{number}", server.url, abortOn=watched, **spec))
+    view = experiments.ended(run)
     return _left("guard is breached", view, server, view["timings"].get("toAbort"))
 
 
-def _loses_its_monitor(cloud: Cloud, server: Server) -> Left:
-    document = chaos_own.experiment("silent", server.url, latency=1, seconds=120, guarded=False)
-    chaos_own.approved(cloud, document)
-    run = chaos_own.started(cloud, "silent")
-    chaos_own.until(cloud, run, lambda view: view["state"] == "Monitoring")
+def _loses_its_monitor(experiments: Experiments, server: Server) -> Left:
+    run = experiments.start(document("silent", server.url, **_slow(server, latency=1, seconds=120)))
+    experiments.in_state(run, "Monitoring")
     assert server.toxics()
-    chaos_own.kill_monitor(cloud)
+    for runner in psutil.Process(experiments.cloud.state.processes["pool"].pid).children():
+        runner.kill()
     killed = time.monotonic()
     while server.toxics() and time.monotonic() - killed < 2 * _WATCHED_SECONDS:
         time.sleep(0.1)
     seconds = time.monotonic() - killed
-    return _left("monitor killed -9", chaos_own.ended(cloud, run), server, seconds)
+    return _left("monitor killed -9", experiments.ended(run), server, seconds)
 
 
 def _left(mishap: str, view: dict[str, Any], server: Server, seconds: float | None) -> Left:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Cloud:
     port: int
     emulator_port: int
     iam_enforced: bool = False
+    toxiproxy_port: int = field(default_factory=lambda: processes.free_ports(1)[0])
 
     @property
     def state(self) -> LocalState:
@@ -70,6 +71,7 @@ class Cloud:
     def up(self, *, runners: int = RUNNERS) -> dict[str, Any]:
         """`crosswind up`; its JSON."""
         options = ["--port", str(self.port), "--emulator-port", str(self.emulator_port)]
+        options += ["--toxiproxy-port", str(self.toxiproxy_port)]
         mode = "--iam" if self.iam_enforced else "--no-iam"
         done = self.crosswind("up", "--json", *options, "--runners", str(runners), mode)
         assert done.returncode == 0, done.stderr
