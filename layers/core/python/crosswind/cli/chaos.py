@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from crosswind.cli import chaos_gate, chaos_show, chaos_specs, render
+from crosswind.cli import chaos_gate, chaos_reports, chaos_show, chaos_specs, render
 from crosswind.cli.chaos_client import ChaosClient
 from crosswind.cli.chaos_specs import FileOption
 from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError, ExitStatus
@@ -45,6 +45,7 @@ RevisionOption = Annotated[int | None, typer.Option("--revision", help="Instead 
 app = typer.Typer(help="Break things on purpose: reviewed, gated, and undone.", no_args_is_help=True)
 chaos_specs.register(app)
 chaos_gate.register(app)
+chaos_reports.register(app)
 
 
 @app.command("apply")
