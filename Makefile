@@ -86,8 +86,9 @@ synth: venv ## Synthesize every stage, with cdk-nag's rules
 		CDK_OUTDIR=build/cdk-$$stage CDK_CONTEXT_JSON="{\"stage\": \"$$stage\"}" $(BIN)/python -m cdk.app; \
 	done
 
-docs: venv ## Write the generated documents anew: OpenAPI and the suite's JSON Schema
+docs: venv ## Write the generated documents anew: OpenAPI, the specs' JSON Schemas and the chaos matrix
 	@$(BIN)/python -m crosswind.edge.openapi docs/api
+	@$(BIN)/python -m tests.unit.chaos.engine.matrix > build/chaos-matrix.md && mv build/chaos-matrix.md docs/chaos-matrix.md
 
 clean: ## Remove what these targets made here; the embedded cloud's data stays
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -26,13 +26,13 @@ from tests.unit.chaos.engine.world import World, make_spec
 from tests.unit.chaos.verdict.evidence import a_good_run, result
 
 ENGINE, REAPER, PROVIDER = "engine", "reaper", "provider"
+OWN_LIMIT = timedelta(seconds=40)  # the faults are to last 30 s
 
 _TICK = 5
 _MINUTE = 60 // _TICK
 _TICKS = 40 * _MINUTE
 _QUEUED_AT_MOST = timedelta(seconds=120)
-_HEALS_AFTER = timedelta(minutes=4)
-_OWN_LIMIT = timedelta(seconds=30)  # as long as the faults are to last
+_HEALS_AFTER = timedelta(minutes=3)
 _MONITOR_RESULT = result(a_good_run()).to_wire().encode()
 _WRITES = {
     "store": ("save", "plan_injections", "save_injection", "release", "mark_unverified", "add_to_timeline"),
@@ -53,7 +53,7 @@ class Road:
 
     postponed: bool = False  # the gate's first answer
     breach: bool = False  # what the monitor announces
-    down: bool = False  # the provider, from the breach on, for four minutes
+    down: bool = False  # the provider, from the breach on, for three minutes
 
 
 SMOOTH, POSTPONED, BREACHED, DOWN = (
@@ -89,9 +89,10 @@ class Life:
         self.monitor_lives = self.watch_lives = self.rule_lives = self.dead_man_lives = True
         self.heals = True
         self.back_at: datetime | None = None
-        self.limited_since: datetime | None = None
+        self.limited = False
         self.struck_at: datetime | None = None
         self.last_there: datetime | None = None
+        self.last_there_alone: datetime | None = None
         self.undone_by: set[str] = set()
         self.places: list[tuple[RunState, str]] = []
         self._place, self._blow = place, blow
@@ -101,6 +102,7 @@ class Life:
         self._executions = 0
         self._enqueued_at: datetime | None = None
         self._down_since: datetime | None = None
+        self._seen: dict[str, datetime] = {}
         self._over_since: datetime | None = None
         if road.postponed:
             self.world.gate.outcome = GateOutcome.POSTPONE
@@ -139,9 +141,14 @@ class Life:
         self.machines.append(machine)
         self._go(machine)
 
-    def forget_executions(self) -> None:
-        """And those that a name was given to: it can be given again."""
+    def lose_executions(self) -> None:
+        """Also those that were about to begin."""
         self.machines.clear()
+        self._executions = len(self.world.engine.started)
+
+    def forget_executions(self) -> None:
+        """With the names that they had: they can be given again."""
+        self.lose_executions()
         self.world.engine.started.clear()
         self._executions = 0
 
@@ -170,6 +177,7 @@ class Life:
 
     def _accounted(self, stop: Callable[[Injection], None]) -> Callable[[Injection], None]:
         def stopped(injection: Injection) -> None:
+            self.world.provider.land()
             there = self.world.provider.there
             was = injection.marker in there
             try:
@@ -213,18 +221,25 @@ class Life:
         while self._executions < len(world.engine.started):
             self._executions += 1
             self.execute()
-        if world.provider.there:
-            self.last_there = self.now
+        self._look()
 
     def _provider_fares(self) -> None:
         provider = self.world.provider
         if self.road.down and self._down_since is not None and self.heals:
             provider.down = self.now < self._down_since + _HEALS_AFTER
-        if self.limited_since is not None and self.now >= self.limited_since + _OWN_LIMIT and provider.there:
-            provider.there.clear()
-            self.undone_by.add(PROVIDER)
+        for marker in tuple(provider.there):
+            began = self._seen.setdefault(marker, self.now)
+            if self.limited and self.now >= began + OWN_LIMIT:
+                provider.there.remove(marker)
+                self.undone_by.add(PROVIDER)
         if self.back_at is not None and self.now >= self.back_at:
             self.watch_lives = self.rule_lives = self.dead_man_lives = True
+
+    def _look(self) -> None:
+        if self.world.provider.there:
+            self.last_there = self.now
+            if self.back_at is not None and self.now < self.back_at:
+                self.last_there_alone = self.now
 
     def _monitor_acts(self) -> None:
         monitor = self.world.monitor
@@ -276,8 +291,10 @@ class Life:
     def _watch(self) -> None:
         if self.road.postponed and self.run.state is RunState.BLOCKED:
             self.world.gate.outcome = GateOutcome.PROCEED
-        for arriving in [each for each in self.queues.arriving if each <= self.now]:
-            self.queues.arriving.remove(arriving)
+        waiting = self.queues.arriving
+        arrived = [each for each in waiting if each <= self.now]
+        waiting[:] = [each for each in waiting if each > self.now]
+        for _ in arrived:
             self._by_reaper(lambda: self.world.watch(RUN_ID))
 
     def _by_reaper(self, act: Callable[[], object]) -> None:

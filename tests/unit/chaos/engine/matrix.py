@@ -23,6 +23,7 @@ from tests.unit.chaos.engine.life import (
     BREACHED,
     DOWN,
     ENGINE,
+    OWN_LIMIT,
     POSTPONED,
     PROVIDER,
     REAPER,
@@ -42,7 +43,7 @@ ROADS: Mapping[RunState, Road] = {
     RunState.MONITORING: SMOOTH,
     RunState.COMPLETED: SMOOTH,
     RunState.ABORTED: BREACHED,
-    RunState.RECOVERY: SMOOTH,
+    RunState.RECOVERY: BREACHED,  # where the faults are still in
     RunState.RECOVERY_UNVERIFIED: DOWN,
 }
 """Every state but the last, after which nothing is in, and the road on which a run comes by it."""
@@ -51,6 +52,8 @@ _CALLS = ("preview", "inject", "status", "stop", "verify")
 _OPERATOR = Actor(subject="ops", issuer="https://issuer.example", teams=("demo",), roles=(Role.ADMIN,))
 _LATE_AT_MOST = timedelta(minutes=2)  # after the deadline
 _AWAY = timedelta(minutes=15)
+_NOTICED_WITHIN = timedelta(seconds=10)
+_NOTHING, _UNPROVEN = "nothing was in", "told, held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +112,13 @@ def _gone(life: Life) -> None:
 
 
 def _only_dead_man(life: Life) -> None:
-    life.machines.clear()
+    life.lose_executions()
     life.watch_lives = life.rule_lives = False
     raise Killed
 
 
 def _nobody(life: Life) -> None:
-    life.back_at, life.limited_since = life.now + _AWAY, life.now
-    life.dead_man_lives = False
+    life.back_at, life.limited, life.dead_man_lives = life.now + _AWAY, True, False
     _only_dead_man(life)
 
 
@@ -130,6 +132,7 @@ AWAY = Fault(
     (_nobody,),
     "the whole control plane is away for 15 minutes; the provider ends a fault after its duration",
 )
+GONE_FOR_GOOD = Fault("provider gone", (_gone,), "it never answers again")
 FAULTS: tuple[Fault, ...] = (
     Fault("abort", (_abort,), "a person aborts the run"),
     Fault("halt", (_halt, _switch), "everything is halted; or only the switch is set, and nobody was told"),
@@ -146,7 +149,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("provider timeout", (_moody(Mood.LATE, 2),), "no answer, and the fault begins 20 s later"),
     Fault("provider throttle", (_moody(Mood.THROTTLED, 3),), "it takes none of its next calls"),
     Fault("answer lost", (_moody(Mood.LOST, 2),), "it does what it was asked, and nobody hears of it"),
-    Fault("provider gone", (_gone,), "it never answers again"),
+    GONE_FOR_GOOD,
     Fault("duplicate execution", (_second,), "a second execution of the same run goes as far as it can"),
     ALONE,
     AWAY,
@@ -187,8 +190,13 @@ def cell(state: RunState, fault: Fault) -> tuple[Ending, ...]:
 
 
 def _ending(fault: Fault, life: Life, place: str) -> Ending:
-    wrong = (*_left(life), *_unsaid(life), *_untidy(life, fault), *_late(life, fault))
-    return Ending(place, life.run.state, life.run.verdict, frozenset(life.undone_by), wrong)
+    wrong = (*_left(life), *_unsaid(life), *_untidy(life, fault), *_late(life))
+    undone_by = set(life.undone_by)
+    if not life.world.provider.ever:
+        undone_by.add(_NOTHING)
+    if life.run.state is RunState.RECOVERY_UNVERIFIED:
+        undone_by.add(_UNPROVEN)
+    return Ending(place, life.run.state, life.run.verdict, frozenset(undone_by), wrong)
 
 
 def _left(life: Life) -> Iterator[str]:
@@ -216,7 +224,8 @@ def _unsaid(life: Life) -> Iterator[str]:
 def _untidy(life: Life, fault: Fault) -> Iterator[str]:
     run, store = life.run, life.world.store
     if run.state is not RunState.ANALYZED:
-        if run.state is not RunState.RECOVERY_UNVERIFIED and fault is not ALONE:
+        waits = fault is GONE_FOR_GOOD and run.state is RunState.BLOCKED  # the gate's patience ends it
+        if run.state is not RunState.RECOVERY_UNVERIFIED and fault is not ALONE and not waits:
             yield f"the run stays {run.state.value}"
         return
     if store.held:
@@ -227,16 +236,19 @@ def _untidy(life: Life, fault: Fault) -> Iterator[str]:
         yield "it is analysed, and not every removal is proven"
     if run.verdict is ExperimentVerdict.HELD and not all(each.injected_at for each in store.planned.values()):
         yield "it is held, and not every fault was in"
+    if run.verdict is ExperimentVerdict.NOT_INJECTED and life.world.provider.ever:
+        yield "it is said not to have been injected, and was"
 
 
-def _late(life: Life, fault: Fault) -> Iterator[str]:
+def _late(life: Life) -> Iterator[str]:
     last, deadline = life.last_there, life.run.deadline
     if last is None or deadline is None or not life.heals:
         return
     if last > deadline + _LATE_AT_MOST:
         yield f"a fault was in until {last - deadline} after the deadline"
-    if fault is AWAY and life.struck_at and last > life.struck_at + timedelta(seconds=30):
-        yield f"a fault was in {last - life.struck_at} after everybody was gone"
+    alone, struck = life.last_there_alone, life.struck_at
+    if alone is not None and struck is not None and alone > struck + OWN_LIMIT + _NOTICED_WITHIN:
+        yield f"a fault was in {alone - struck} after everybody was gone"
 
 
 @contextmanager
@@ -299,9 +311,9 @@ def _count(state: RunState) -> int:
 def _shown(endings: tuple[Ending, ...]) -> str:
     states = [each.value for each in RunState if any(ending.state is each for ending in endings)]
     verdicts = [each.value for each in ExperimentVerdict if any(ending.verdict is each for ending in endings)]
-    by = [who for who in (ENGINE, REAPER, PROVIDER) if any(who in ending.undone_by for ending in endings)]
-    nothing = "not undone" if RunState.RECOVERY_UNVERIFIED.value in states else "nothing was in"
-    lines = (", ".join(states), f"*{', '.join(verdicts) or 'no verdict'}*", ", ".join(by) or nothing)
+    known = (ENGINE, REAPER, PROVIDER, _UNPROVEN, _NOTHING)
+    by = [who for who in known if any(who in ending.undone_by for ending in endings)]
+    lines = (", ".join(states), f"*{', '.join(verdicts) or 'no verdict'}*", ", ".join(by))
     return "<br>".join(lines)
 
 

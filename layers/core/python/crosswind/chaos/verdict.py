@@ -49,9 +49,10 @@ def _decide(
             ExperimentVerdict.RECOVERY_UNVERIFIED,
             f"It could not be proven that nothing is left of {names}.",
         )
-    if not any(each.injected_at for each in injections):
+    if not any(each.injected_at or _perhaps_in(each) for each in injections):
         return _nothing_went_in(run)
-    deviations = _outside(monitor, Phase.DURING)
+    known = any(each.injected_at for each in injections)
+    deviations = _outside(monitor, Phase.DURING) if known else []
     if run.abort is not None:
         if deviations:
             return (
@@ -60,6 +61,11 @@ def _decide(
             )
         return ExperimentVerdict.ABORTED, f"Aborted ({run.abort.cause.value}): {run.abort.reason}"
     return _went_through(injections, monitor, deviations)
+
+
+def _perhaps_in(injection: Injection) -> bool:
+    """Whether its provider was asked for it, and nobody heard whether it came into being."""
+    return injection.asked_at is not None and injection.state is not FaultState.REFUSED
 
 
 def _nothing_went_in(run: ExperimentRun) -> tuple[ExperimentVerdict, str]:
@@ -138,7 +144,9 @@ def _sentence(summary: ProbeSummary) -> str:
 def _evidence(injections: Sequence[Injection], monitor: MonitorResult | None) -> Iterator[str]:
     for each in injections:
         what = f"{each.fault} ({each.provider.value} {each.action}, step {each.step}, {each.percent:g}%)"
-        if each.injected_at is None:
+        if each.injected_at is None and _perhaps_in(each):
+            yield f"{what} was asked for, and nobody heard that it went in: {each.state.value}{_detail(each)}."
+        elif each.injected_at is None:
             yield f"{what} never went in: {each.state.value}{_detail(each)}."
         elif each.removed_at is not None:
             yield f"{what} was in for {(each.removed_at - each.injected_at).total_seconds():.1f} s{_detail(each)}."
