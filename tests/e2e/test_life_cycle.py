@@ -3,18 +3,32 @@
 import json
 import socket
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import httpx
 import psutil
 import pytest
 
-from crosswind.local import processes
+from crosswind.local import processes, toxiproxy
+from crosswind.local.home import ProcessRef
 from tests.e2e.conftest import Cloud
 from tests.e2e.runs import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("life-cycle")]
 SNAPSHOT_SECONDS = 6
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _left_as_it_was(cloud: Cloud) -> Iterator[None]:
+    """Whatever fails here, the tests of this worker that follow find their cloud up."""
+    yield
+    cloud.up()
+
+
+def own_code(cloud: Cloud) -> Mapping[str, ProcessRef]:
+    """The processes that run Crosswind's code."""
+    return {name: ref for name, ref in cloud.state.processes.items() if name != toxiproxy.NAME}
 
 
 def names_of_items(cloud: Cloud) -> set[str]:
@@ -41,16 +55,26 @@ def test_a_second_up_changes_nothing_and_is_quick(cloud: Cloud) -> None:
 def test_up_starts_anew_what_runs_older_code_and_keeps_the_data(cloud: Cloud) -> None:
     cloud.up()
     put_item(cloud, "LIFE#upgraded")
-    before = cloud.state
-    older = {name: replace(ref, made_from="older") for name, ref in before.processes.items()}
-    cloud.home.save(replace(before, processes=older))
+    before = own_code(cloud)
+    older = {name: replace(ref, made_from="older") for name, ref in before.items()}
+    cloud.home.save(replace(cloud.state, processes={**cloud.state.processes, **older}))
     cloud.up()
-    after = cloud.state
-    assert {name: ref.made_from for name, ref in after.processes.items()} == {
-        name: ref.made_from for name, ref in before.processes.items()
+    after = own_code(cloud)
+    assert {name: ref.made_from for name, ref in after.items()} == {
+        name: ref.made_from for name, ref in before.items()
     }
-    assert all(after.processes[name].pid != ref.pid for name, ref in before.processes.items())
-    assert [processes.find(ref) for ref in before.processes.values()] == [None] * len(before.processes)
+    assert all(after[name].pid != ref.pid for name, ref in before.items())
+    assert [processes.find(ref) for ref in before.values()] == [None] * len(before)
+
+
+def test_up_leaves_a_toxiproxy_that_runs_alone_because_it_would_forget_its_proxies(cloud: Cloud) -> None:
+    if toxiproxy.find_toxiproxy() is None:
+        pytest.skip("toxiproxy-server is not installed")
+    cloud.up()
+    before = cloud.state.processes[toxiproxy.NAME]
+    cloud.home.save(cloud.state.with_process(toxiproxy.NAME, replace(before, made_from="older")))
+    cloud.up()
+    assert cloud.state.processes[toxiproxy.NAME].pid == before.pid
     assert "LIFE#upgraded" in names_of_items(cloud)
 
 
@@ -110,9 +134,10 @@ def test_what_is_older_than_a_snapshot_survives_kill_9(cloud: Cloud) -> None:
 
 def test_down_stops_every_process_and_up_brings_the_data_back(cloud: Cloud) -> None:
     put_item(cloud, "LIFE#stopped")
-    refs = list(cloud.state.processes.values())
-    assert set(cloud.down()) == {"pool", "gateway", "emulator"}
-    assert [processes.find(ref) for ref in refs] == [None, None, None]
+    refs = cloud.state.processes
+    assert {"pool", "gateway", "emulator"} <= refs.keys()
+    assert set(cloud.down()) == refs.keys()
+    assert [name for name, ref in refs.items() if processes.find(ref)] == []
     assert cloud.down() == []
     cloud.up()
     assert "LIFE#stopped" in names_of_items(cloud)
