@@ -28,6 +28,8 @@ from tests.e2e.runs import Api
 
 RUNNERS = 2
 COMMAND_SECONDS = 300
+SNAPSHOT_SECONDS = 6
+"""What is older survives a kill -9 of the emulator."""
 
 
 @dataclass

@@ -117,6 +117,12 @@ class Experiments:
     def results(self, run_id: str) -> dict[str, Any]:
         return ok(self.as_("editor").get("/api/v1/experiments/-/results", params={**_TEAM, "run": run_id}))
 
+    def moves(self, run_id: str) -> list[str]:
+        """The states that its timeline says it went through."""
+        path = "/api/v1/experiments/-/timeline"
+        page = ok(self.as_("editor").get(path, params={**_TEAM, "run": run_id, "limit": 100}))
+        return [line["state"] for line in page["items"] if line.get("state")]
+
     def until(self, run_id: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The run as soon as it is as wanted."""
         deadline = time.monotonic() + _SECONDS

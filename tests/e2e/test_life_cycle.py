@@ -12,11 +12,10 @@ import pytest
 
 from crosswind.local import processes, toxiproxy
 from crosswind.local.home import ProcessRef
-from tests.e2e.conftest import Cloud
+from tests.e2e.conftest import SNAPSHOT_SECONDS, Cloud
 from tests.e2e.runs import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("life-cycle")]
-SNAPSHOT_SECONDS = 6
 
 
 @pytest.fixture(scope="module", autouse=True)
