@@ -16,7 +16,8 @@ from crosswind.runs import lifecycle, protocol
 from crosswind.runs.model import LEASE_DURATION, Commit, Progress, Work, WorkKey, WorkState
 from crosswind.runs.usecases.scheduling import TERM
 from crosswind.runs.usecases.watching import DeadLetter
-from tests.unit.runs.world import ADA, SLOTS, CrashError, World, expected_answer, said
+from tests.unit.runs.busy_stores import CrashError
+from tests.unit.runs.world import ADA, SLOTS, World, expected_answer, said
 
 INDEX = st.integers(min_value=0, max_value=50)
 MOST_RUNS = 2

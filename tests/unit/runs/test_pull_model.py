@@ -21,8 +21,8 @@ from crosswind.runs.model import LEASE_DURATION, Work, WorkKey, WorkState
 from crosswind.runs.pulling.model import Batch, BatchState
 from crosswind.runs.pulling.shortfall import PullShortfall
 from crosswind.runs.usecases.pulling import MeasureShortfall
+from tests.unit.runs.busy_stores import CrashError
 from tests.unit.runs.test_protocol_model import INDEX, MOST_RUNS, ShardProtocol
-from tests.unit.runs.world import CrashError
 
 PULL_ID = "00-api-1"
 UNITS = st.integers(1, 12)

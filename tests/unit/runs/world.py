@@ -5,7 +5,7 @@ the state machine does, ingest what was answered and finish their run. A crash l
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -23,15 +23,14 @@ from crosswind.contracts.work import (
     WorkAnswer,
     WorkOutcome,
 )
-from crosswind.kernel.errors import DependencyError
 from crosswind.platform.access import decide
 from crosswind.runs import layout, protocol
 from crosswind.runs.admission.lanes import Lanes
-from crosswind.runs.admission.model import Account, Capacity
+from crosswind.runs.admission.model import Capacity
 from crosswind.runs.effects import Effect
 from crosswind.runs.model import ShardSummary, Work, WorkKey
 from crosswind.runs.ports import ExecutionStatus
-from crosswind.runs.pulling.model import Batch, PullHead
+from crosswind.runs.pulling.model import Batch
 from crosswind.runs.pulling.worklist import WorkList
 from crosswind.runs.usecases.cancelling import CancelRun, EndWork
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
@@ -50,24 +49,19 @@ from tests.fakes import (
     MemoryEventBus,
     MemoryExecutions,
     MemoryObjectStore,
-    MemoryPullStore,
     MemoryQueueStore,
     MemoryRunStore,
     MemoryTaskTokens,
-    MemoryWorkStore,
     SettableClock,
     make_run,
     make_ticket,
 )
+from tests.unit.runs.busy_stores import BusyPullStore, BusyWorkStore, CrashError
 
 SLOTS = 2
 SOON = 40  # turns of 15 s
 ADA = Actor(subject="ada", issuer="https://issuer.example", teams=("demo",), roles=(Role.RUNNER,))
 SUMMARY = ShardSummary(tests=1, passed=1, failed=0, errors=0, skipped=0, flaky=0, cases_key=None)
-
-
-class CrashError(DependencyError):
-    """The process ended between a write and its effects."""
 
 
 class BagQueues:
@@ -90,60 +84,6 @@ class BagQueues:
 
     def watch(self, run_id: str, *, delay: timedelta) -> None:
         self.watches.append(run_id)
-
-
-class BusyWorkStore(MemoryWorkStore):
-    """Lets another writer in just before a write."""
-
-    def __init__(self, queue: MemoryQueueStore) -> None:
-        super().__init__(queue)
-        self.meanwhile: Callable[[], object] | None = None
-
-    def save(self, before: Work | None, after: Work) -> Work:
-        self.let_others_in()
-        return super().save(before, after)
-
-    def admit_all(
-        self, pairs: Sequence[tuple[Work, Work]], *, fence: int, account: Account | None = None
-    ) -> tuple[Work, ...]:
-        self.let_others_in()
-        return super().admit_all(pairs, fence=fence, account=account)
-
-    def let_others_in(self) -> None:
-        """Once, if there is somebody."""
-        action, self.meanwhile = self.meanwhile, None
-        if action is not None:
-            action()
-
-
-class BusyPullStore(MemoryPullStore):
-    """Lets another writer in just before a write, and can lose the answer to the next one."""
-
-    def __init__(self, works: BusyWorkStore) -> None:
-        super().__init__(works)
-        self.busy = works
-        self.answer_is_lost = False
-
-    def lease(self, head: PullHead, batch: Batch, *, holder: Work) -> None:
-        self.busy.let_others_in()
-        super().lease(head, batch, holder=holder)
-        self._answer()
-
-    def commit(self, batch: Batch, *, holder: Work) -> Batch:
-        self.busy.let_others_in()
-        committed = super().commit(batch, holder=holder)
-        self._answer()
-        return committed
-
-    def give_back(self, head: PullHead, batch: Batch) -> None:
-        self.busy.let_others_in()
-        super().give_back(head, batch)
-        self._answer()
-
-    def _answer(self) -> None:
-        lost, self.answer_is_lost = self.answer_is_lost, False
-        if lost:
-            raise CrashError("written, but nobody knows")
 
 
 @dataclass(frozen=True)
