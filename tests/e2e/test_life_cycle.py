@@ -64,6 +64,7 @@ def test_up_starts_anew_what_runs_older_code_and_keeps_the_data(cloud: Cloud) ->
     }
     assert all(after[name].pid != ref.pid for name, ref in before.items())
     assert [processes.find(ref) for ref in before.values()] == [None] * len(before)
+    assert "LIFE#upgraded" in names_of_items(cloud)
 
 
 def test_up_leaves_a_toxiproxy_that_runs_alone_because_it_would_forget_its_proxies(cloud: Cloud) -> None:
@@ -74,7 +75,6 @@ def test_up_leaves_a_toxiproxy_that_runs_alone_because_it_would_forget_its_proxi
     cloud.home.save(cloud.state.with_process(toxiproxy.NAME, replace(before, made_from="older")))
     cloud.up()
     assert cloud.state.processes[toxiproxy.NAME].pid == before.pid
-    assert "LIFE#upgraded" in names_of_items(cloud)
 
 
 def test_every_part_is_well_after_up(cloud: Cloud) -> None:

@@ -35,6 +35,7 @@ class Outcome:
     shards: int
     seconds: float
     verdicts: Mapping[str, int]
+    reasons: tuple[str, ...]  # of the runs that did not pass, with what their lost shards met
     recorded: int  # cases over all runs
     lost: int  # shards without a record
     doubled: int  # records of one shard beyond the first
@@ -67,6 +68,9 @@ def judge(
         shards=shards,
         seconds=max(ended),
         verdicts=dict(Counter(view["verdict"]["kind"] for view in views.values())),
+        reasons=tuple(
+            _why(run, view, works) for run, view in views.items() if view["verdict"]["kind"] != "passed"
+        ),
         recorded=recorded.total(),
         lost=shards - len(recorded),
         doubled=sum(count - 1 for count in recorded.values()),
@@ -80,6 +84,15 @@ def judge(
         faults=faults,
         spans=_spans(journal, runs, began),
     )
+
+
+def _why(run: str, view: Mapping[str, Any], works: Sequence[Work]) -> str:
+    met = {
+        work.key.work_id: [str(each) for each in work.failures]
+        for work in works
+        if work.key.run_id == run and work.failures
+    }
+    return f"{run}: {json.dumps(view['verdict'])}; {met}"
 
 
 def _work_store(cloud: Cloud) -> DynamoWorkStore:
