@@ -20,6 +20,7 @@ from tests.e2e.conftest import Cloud
 
 _ROOT = Path(__file__).parents[2]
 _YOUNG_SECONDS = 3.0  # less than a restart takes
+_PAUSE_SECONDS, _LONG_PAUSE_SECONDS = 0.7, 30.0
 _LONGEST_DELAY = 8  # seconds of a message that comes late
 _DOUBLED_AT_ONCE = 5
 
@@ -97,10 +98,13 @@ class Messages:
         """Take some young messages away, put each back twice, once late; until stopped.
 
         A copy has a send time of its own, which the double of a real queue has not: an old message, of before a
-        restart, would look newer than the token of the execution that came after it. So old ones are left alone.
+        restart, would look newer than the token of the execution that came after it. So old ones are left alone, and
+        where there are such, the whole queue for a while: each look counts as a receipt, of which a message has few.
         """
         chance = random.Random(self.url)  # noqa: S311  # no secret
-        while not self.stop.wait(0.7):
+        pause = _PAUSE_SECONDS
+        while not self.stop.wait(pause):
+            pause = _PAUSE_SECONDS
             try:
                 taken = self.sqs.receive_message(
                     QueueUrl=self.url,
@@ -116,6 +120,7 @@ class Messages:
                             ReceiptHandle=message["ReceiptHandle"],
                             VisibilityTimeout=0,
                         )
+                        pause = _LONG_PAUSE_SECONDS
                         continue
                     for delay in (0, chance.randint(1, _LONGEST_DELAY)):
                         self.sqs.send_message(
