@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help venv demo up down test test-iam properties bench check format format-check lint types imports synth docs clean
+.PHONY: help venv demo demo-chaos up down test test-iam properties bench check format format-check lint types imports synth docs clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ $(READY): pyproject.toml uv.lock
 
 demo: venv ## Run the main job end to end on this machine, with both example suites
 	@$(BIN)/crosswind demo
+
+demo-chaos: venv ## Break the example shop on purpose: one experiment holds, one finds its weakness, and then the fix holds
+	@$(BIN)/crosswind demo --chaos
 
 up: venv ## Start the embedded cloud at http://127.0.0.1:8080
 	@$(BIN)/crosswind up

@@ -30,7 +30,8 @@ def _up(home: Home, given: argparse.Namespace) -> int:
     settings = Settings.from_env()
     if given.payment_timeout is not None:
         settings = replace(settings, payment_timeout=given.payment_timeout)
-    registry = application.up(home, Options(settings, sqs=given.sqs or None, toxiproxy=given.toxiproxy))
+    options = Options(settings, sqs=given.sqs or None, toxiproxy=given.toxiproxy, order_port=given.order_port)
+    registry = application.up(home, options)
     _show(home, registry, as_json=given.json)
     return 0
 
@@ -99,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--toxiproxy", metavar="URL", help="lead all connections through this server")
     up.add_argument("--sqs", metavar="URL", default=os.environ.get("AWS_ENDPOINT_URL"), help="use SQS there")
     up.add_argument("--payment-timeout", metavar="SECONDS", type=float, help="as SHOP_PAYMENT_TIMEOUT")
+    up.add_argument(
+        "--order-port", metavar="PORT", type=int, help="where orders are taken; any free port unless told"
+    )
     up.set_defaults(do=_up)
     commands.add_parser("down", parents=[common], help="end what was started").set_defaults(do=_down)
     commands.add_parser("status", parents=[common], help="tell how the services are").set_defaults(do=_status)

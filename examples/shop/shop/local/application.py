@@ -14,6 +14,7 @@ from shop.kit.web import LOOPBACK
 from shop.local import processes, topology
 from shop.local.registry import Home, Process, Registry
 from shop.local.toxiproxy import make_proxies, remove_proxies
+from shop.services.names import ORDER
 
 _ROOT = Path(__file__).resolve().parents[2]
 _GRACE_SECONDS = 6.0  # a service gives itself three to answer what it has in hand
@@ -37,6 +38,8 @@ def up(home: Home, options: topology.Options) -> Registry:
         edges = [topology.edge_name(caller, called) for caller, called in topology.EDGES]
         free = processes.free_ports(len(names) + len(edges))
         ports = dict(zip(names, free, strict=False))
+        if options.order_port:
+            ports[ORDER] = options.order_port
         through = topology.proxies(
             options, ports=ports, listen=dict(zip(edges, free[len(names) :], strict=True))
         )

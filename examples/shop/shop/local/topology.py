@@ -30,6 +30,7 @@ class Options:
     settings: Settings
     sqs: str | None = None
     toxiproxy: str | None = None
+    order_port: int | None = None  # unless told, a free one like all others
 
 
 def service_names(options: Options) -> tuple[str, ...]:

@@ -316,7 +316,7 @@ def delete(
 
 
 def _follow(session: Session, client: ChaosClient, run_id: str) -> None:
-    run = _followed(session, client, run_id)
+    run = followed(session, client, run_id)
     if session.as_json:
         session.emit(run)
     else:
@@ -327,7 +327,7 @@ def _follow(session: Session, client: ChaosClient, run_id: str) -> None:
         raise typer.Exit(ExitStatus.TESTS)
 
 
-def _followed(session: Session, client: ChaosClient, run_id: str) -> ExperimentRunView:
+def followed(session: Session, client: ChaosClient, run_id: str) -> ExperimentRunView:
     """The run when nothing more is to be seen: analysed, or left to the reaper. New lines of the timeline on stderr."""
     seen: set[int] = set()
     away_since: float | None = None

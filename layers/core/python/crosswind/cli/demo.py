@@ -1,26 +1,22 @@
 """`crosswind demo`: the main job end to end on this machine, checked as it goes; `make demo` calls it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
-from crosswind.cli import config, render
+from crosswind.cli import demo_chaos, render
 from crosswind.cli.account import sign_in_local, store_profile
-from crosswind.cli.config import DEFAULT_PROFILE, is_loopback
+from crosswind.cli.demo_steps import Steps, own_profile, start_cloud, without_overrides
 from crosswind.cli.errors import ExitStatus
-from crosswind.cli.extras import local_extra
 from crosswind.cli.logs import tail
-from crosswind.cli.session import JsonOption, Session, session_in, show
+from crosswind.cli.session import JsonOption, Session, session_in
 from crosswind.cli.submitting import Finished, submit, wait_for
-from crosswind.cli.surroundings import Surroundings, surroundings_of
+from crosswind.cli.surroundings import surroundings_of
 from crosswind.contracts.requests import CaseView, RunView, VerdictKind
-from crosswind.local.home import Home, source_root
+from crosswind.local.home import source_root
 
 DEMO_USER = "editor"
 EXPECTED_FAILURE = "test_a_declined_card_gives_the_stock_back"
@@ -30,39 +26,28 @@ _LOG_LINES = 20
 _TRACE_LINES = 30
 
 
-@dataclass
-class Steps:
-    """What was done, with how long each took."""
-
-    monotonic: Callable[[], float]
-    done: list[tuple[str, float, str]] = field(default_factory=list)
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[Callable[[str], None]]:
-        """Time a step. The yielded function notes its outcome."""
-        started = self.monotonic()
-        outcomes: list[str] = []
-        yield outcomes.append
-        self.done.append((name, self.monotonic() - started, " ".join(outcomes)))
-
-
 def demo(
     ctx: typer.Context,
     port: Annotated[int | None, typer.Option("--port", help="Port of the local endpoint.")] = None,
     emulator_port: Annotated[
         int | None, typer.Option("--emulator-port", help="Port of the emulator.")
     ] = None,
+    chaos: Annotated[
+        bool, typer.Option("--chaos", help="Break the example shop on purpose instead of testing it.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start the embedded cloud, run both example suites, and show a failure. Exit status 0: all was as expected."""
     around = surroundings_of(ctx)
+    if chaos:
+        demo_chaos.run_chaos_demo(around, port=port, emulator_port=emulator_port, as_json=as_json)
     steps = Steps(monotonic=around.monotonic)
     started = around.monotonic()
     with steps.step("up") as note:
-        endpoint = _up(around, port=port, emulator_port=emulator_port)
+        endpoint = start_cloud(around, port=port, emulator_port=emulator_port)
         note(endpoint)
-    own = replace(around, environ=_without_overrides(around))
-    name = _profile_name(own)
+    own = replace(around, environ=without_overrides(around))
+    name = own_profile(own)
     with steps.step("sign in") as note:
         me = store_profile(own, name=name, profile=sign_in_local(own, endpoint=endpoint, user=DEMO_USER))
         note(f"{me.actor.subject}, profile {name}")
@@ -144,8 +129,7 @@ def _show_failure(session: Session, run: RunView, case: CaseView) -> None:
 def _print_end(session: Session, steps: Steps, shop: Finished, faults: list[str], seconds: float) -> None:
     session.say()
     session.say(Text("Demo", style="bold"))
-    rows = [(name, render.duration(took), outcome) for name, took, outcome in steps.done]
-    for line in render.columns(("step", "time", "outcome"), [*rows, ("total", render.duration(seconds), "")]):
+    for line in steps.table(total=seconds):
         session.say(line)
     session.say()
     if faults:
@@ -175,7 +159,7 @@ def _document(
         "asExpected": not faults,
         "faults": faults,
         "seconds": round(seconds, 1),
-        "steps": [{"name": name, "seconds": round(took, 1)} for name, took, _ in steps.done],
+        "steps": steps.document(),
         "runs": [run.model_dump(mode="json", exclude_none=True) for run in runs],
     }
 
@@ -193,24 +177,3 @@ def _short(file: Path) -> str:
         return str(file.relative_to(Path.cwd()))
     except ValueError:
         return str(file)
-
-
-def _without_overrides(around: Surroundings) -> dict[str, str]:
-    """The demo uses the cloud that it started, whatever the environment names for other commands."""
-    dropped = ("CROSSWIND_TOKEN", "CROSSWIND_ENDPOINT", "CROSSWIND_PROFILE")
-    return {name: value for name, value in around.environ.items() if name not in dropped}
-
-
-def _profile_name(around: Surroundings) -> str:
-    """The default profile, unless it belongs to a deployment elsewhere."""
-    stored = config.load_profiles(config.config_file(around.environ)).get(DEFAULT_PROFILE)
-    return DEFAULT_PROFILE if stored is None or is_loopback(stored.endpoint) else "demo"
-
-
-def _up(around: Surroundings, *, port: int | None, emulator_port: int | None) -> str:
-    with local_extra():
-        from crosswind.local.cloud import EmbeddedCloud, UpOptions, elapsed_reporter  # noqa: PLC0415
-    options = UpOptions(port=port, emulator_port=emulator_port)
-    console = Console(stderr=True)
-    report = elapsed_reporter(lambda line: show(console, line))
-    return EmbeddedCloud(Home.default(around.environ), report=report).up(options).endpoint
