@@ -1,6 +1,7 @@
 """The process provider on real processes of this machine."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import psutil
@@ -15,6 +17,7 @@ import pytest
 
 from crosswind.adapters.providers.process.provider import ProcessProvider
 from crosswind.adapters.providers.process.registry import read_registry
+from crosswind.chaos.model import Injection
 from crosswind.chaos.providing import FaultRequest, Provider
 from crosswind.contracts.chaos.lifecycle import FaultState
 from crosswind.contracts.chaos.spec import TargetSelector
@@ -98,6 +101,31 @@ class TestProcessProvider(ProviderContract):
 
     def is_hit(self) -> bool:
         return status(self.home) == psutil.STATUS_STOPPED
+
+
+def _inject_and_live(home: Path, injection: Injection, done: Event) -> None:
+    ProcessProvider(home=home, clock=SystemClock()).inject(injection)
+    done.set()
+    time.sleep(120)
+
+
+def test_a_holder_that_its_own_worker_has_not_reaped_is_not_waited_for(
+    provider: Provider, home: Path
+) -> None:
+    injection = planned(provider, request())
+    context = multiprocessing.get_context("fork")
+    done = context.Event()
+    worker = context.Process(target=_inject_and_live, args=(home, injection, done))
+    worker.start()
+    try:
+        assert done.wait(30)
+        began = time.monotonic()
+        provider.stop(injection)
+        assert time.monotonic() - began < 3  # it would be six: five until it is killed, and one for that
+        assert provider.verify_removed(injection).state is FaultState.REMOVED
+    finally:
+        worker.kill()
+        worker.join()
 
 
 @pytest.mark.parametrize(

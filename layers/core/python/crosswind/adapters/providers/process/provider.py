@@ -18,6 +18,13 @@ from typing import Any
 
 import psutil
 
+from crosswind.adapters.providers.process.holders import (
+    HOLDER,
+    held_by_others,
+    holders_of,
+    status_of,
+    wait_until_ended,
+)
 from crosswind.adapters.providers.process.registry import Service, process_of, read_registry
 from crosswind.adapters.providers.process.starting import start_again
 from crosswind.chaos.model import Injection, Target
@@ -30,7 +37,6 @@ from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import DependencyError, ForbiddenError, InvalidInputError
 
 _KIND = "service"
-_HOLDER = "crosswind.adapters.providers.process.holder"
 _MIB = 1024 * 1024
 _LARGEST_PART = 0.5  # of the free memory or disk
 _APPEARS_SECONDS = 3.0
@@ -134,7 +140,7 @@ class ProcessProvider:
     def inject(self, injection: Injection) -> FaultStatus:
         left = self._seconds_left(injection)
         services = read_registry(self.home, _application(injection))
-        held = _holders(injection)
+        held = holders_of(injection)
         for target in injection.targets:
             if target.name not in held:
                 self._hold(injection, services.get(target.name), target, left)
@@ -158,14 +164,14 @@ class ProcessProvider:
         return FaultStatus(FaultState.ACTIVE, f"in at {', '.join(seen.held)}")
 
     def stop(self, injection: Injection) -> None:
-        holders = list(_holders(injection).values())
+        holders = list(holders_of(injection).values())
         for holder in holders:
             _quietly(holder.terminate)
-        _, alive = psutil.wait_procs(holders, timeout=_ENDS_SECONDS)
+        alive = wait_until_ended(holders, seconds=_ENDS_SECONDS)
         for holder in alive:
             _quietly(holder.kill)
-        psutil.wait_procs(alive, timeout=1)
-        others = _held_by_others(injection)
+        wait_until_ended(alive, seconds=1)
+        others = held_by_others(injection)
         for name, process in _targets(injection).items():
             if process is not None and process.pid in others:
                 continue
@@ -182,7 +188,7 @@ class ProcessProvider:
 
     def _look(self, injection: Injection) -> _Seen:
         """Which targets are hit, by its holders and by what the system says of the targets."""
-        holders, others = _holders(injection), _held_by_others(injection)
+        holders, others = holders_of(injection), held_by_others(injection)
         seen = _Seen([], [], [])
         for name, process in _targets(injection).items():
             shows = self._is_left(injection, name, process)
@@ -200,7 +206,7 @@ class ProcessProvider:
         """Whether the target still shows the fault."""
         match injection.action:
             case "freeze" | "cpu":
-                return process is not None and _status_of(process) == _STOPPED
+                return process is not None and status_of(process) == _STOPPED
             case "kill":
                 return injection.asked_at is not None and process is None and not self._runs(injection, name)
             case _:
@@ -240,7 +246,7 @@ class ProcessProvider:
         }
         try:
             subprocess.Popen(  # noqa: S603  # our own module, with our own values
-                [sys.executable, "-m", _HOLDER, injection.marker, target.name, json.dumps(order)],
+                [sys.executable, "-m", HOLDER, injection.marker, target.name, json.dumps(order)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -256,34 +262,6 @@ class ProcessProvider:
         if left <= 0:
             raise InvalidInputError("the time of this fault is over")
         return left
-
-
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    """A running holder, as its command line tells."""
-
-    marker: str
-    service: str
-    pid: int  # of the process that it holds
-    process: psutil.Process
-
-
-def _all_holders() -> Iterator[_Holder]:
-    for process in psutil.process_iter(["cmdline", "status"]):
-        line = process.info["cmdline"] or []
-        if _HOLDER in line and process.info["status"] != psutil.STATUS_ZOMBIE:
-            marker, service, order = line[line.index(_HOLDER) + 1 :][:3]
-            yield _Holder(marker, service, int(json.loads(order)["pid"]), process)
-
-
-def _holders(injection: Injection) -> Mapping[str, psutil.Process]:
-    """Running holders of this injection, by their target."""
-    return {each.service: each.process for each in _all_holders() if each.marker == injection.marker}
-
-
-def _held_by_others(injection: Injection) -> frozenset[int]:
-    """Processes that another injection holds: what they show is not ours to undo."""
-    return frozenset(each.pid for each in _all_holders() if each.marker != injection.marker)
 
 
 def _targets(injection: Injection) -> Mapping[str, psutil.Process | None]:
@@ -372,13 +350,6 @@ def _target(application: str, service: Service) -> Target:
 
 def _application(injection: Injection) -> str:
     return str(injection.compensation["application"])
-
-
-def _status_of(process: psutil.Process) -> str:
-    try:
-        return str(process.status())
-    except psutil.NoSuchProcess:
-        return psutil.STATUS_DEAD
 
 
 def _quietly(action: Any) -> None:
