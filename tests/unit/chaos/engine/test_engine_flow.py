@@ -1,18 +1,26 @@
 """The engine's paths, one by one: what is injected, what is undone, where the run ends."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from crosswind.chaos.model import Halt
 from crosswind.contracts.chaos.gate import GateOutcome
-from crosswind.contracts.chaos.lifecycle import AbortCause, ExperimentVerdict, FaultState, RunState
+from crosswind.contracts.chaos.lifecycle import (
+    AbortCause,
+    ExperimentVerdict,
+    FaultState,
+    RevisionState,
+    RunState,
+)
 from crosswind.contracts.chaos.probes import Phase
 from tests.fakes import START
+from tests.fakes.chaos import make_experiment
 from tests.unit.chaos.engine.machine import Machine
 from tests.unit.chaos.engine.provider import Mood
 from tests.unit.chaos.engine.stand_ins import RUN_ID
-from tests.unit.chaos.engine.world import World, make_spec
+from tests.unit.chaos.engine.world import World, make_revision, make_spec
 
 
 def _live(world: World) -> Machine:
@@ -152,6 +160,26 @@ def test_a_gate_that_says_no_keeps_every_fault_out() -> None:
     machine.walk()
     assert world.provider.ever == set()
     assert _state(world) is RunState.ANALYZED
+
+
+def test_an_edit_or_a_deletion_voids_what_was_approved_for_runs_that_go_on() -> None:
+    world = World(make_spec(rungs=2))
+    place = ("demo", "slow-payments")
+    defined = make_experiment(revision=make_revision(world.spec), name="slow-payments")
+    world.experiments.experiments[place] = defined
+    _live(world)
+    assert [each.superseded for each in world.gate.asked] == ["", ""]
+    edited = replace(defined, revision=replace(defined.revision, number=2, state=RevisionState.DRAFT))
+    world.experiments.experiments[place] = edited
+    world.clock.advance(31)
+    world.monitor.beat()
+    world.watch(RUN_ID)
+    assert "revision 2 replaced revision 1" in world.gate.asked[-1].superseded
+    del world.experiments.experiments[place]
+    world.clock.advance(31)
+    world.monitor.beat()
+    world.watch(RUN_ID)
+    assert "was deleted" in world.gate.asked[-1].superseded
 
 
 def test_a_provider_that_cannot_be_asked_postpones() -> None:

@@ -12,6 +12,7 @@ from crosswind.chaos.engine.undoing import GONE
 from crosswind.chaos.model import ExperimentRun, Injection
 from crosswind.chaos.ports import ExperimentRunStore, ExperimentStore, Monitors
 from crosswind.chaos.providing import FaultStatus, Provider, Providers
+from crosswind.chaos.usecases.finding import superseded
 from crosswind.chaos.usecases.gating import Asking
 from crosswind.chaos.usecases.recording import (
     ENGINE,
@@ -117,6 +118,7 @@ class InjectStep:
                 resolved=planning.planned(planned),
                 planned=True,
                 run=run,
+                superseded=superseded(self.experiments, run),
                 step=step,
             )
         )

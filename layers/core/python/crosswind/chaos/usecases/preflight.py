@@ -16,6 +16,7 @@ from crosswind.chaos.ports import (
     Objects,
 )
 from crosswind.chaos.providing import Providers
+from crosswind.chaos.usecases.finding import superseded
 from crosswind.chaos.usecases.gating import Asking
 from crosswind.chaos.usecases.recording import (
     ENGINE,
@@ -131,6 +132,7 @@ class CheckPreflight:
                 resolved=None if found.previews is None else planning.resolved(found.previews),
                 unresolved=found.unresolved,
                 run=run,
+                superseded=superseded(self.experiments, run),
             )
         )
 

@@ -10,7 +10,7 @@ from crosswind.chaos.providing import Preview
 from crosswind.chaos.resolving import Looked, Resolution, Resolve
 from crosswind.chaos.reviewing import content_digest
 from crosswind.chaos.stepping import longest_seconds
-from crosswind.chaos.usecases.finding import FindExperiment
+from crosswind.chaos.usecases.finding import FindExperiment, replaced
 from crosswind.chaos.usecases.gating import AskGate, Asking
 from crosswind.chaos.views import target_views
 from crosswind.contracts.actors import Action, Actor
@@ -48,6 +48,7 @@ class PreviewExperiment:
                 spec=found.spec,
                 resolved=found.resolved,
                 unresolved=found.unresolved[:500],
+                superseded=replaced(chosen.number, newest=experiment.revision.number),
             )
         )
         faults = tuple(_fault_preview(each) for each in found.faults)
