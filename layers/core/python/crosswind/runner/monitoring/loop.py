@@ -5,7 +5,7 @@ in the artifacts bucket. It injects and undoes nothing: when it falls silent, it
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -88,10 +88,11 @@ class Monitor:
             now = time.monotonic()
             if now >= latest or (now >= until and self.beats() > 0 and _measured(plan, observations)):
                 break
-        if observations.held(Phase.BEFORE) and self.beats() > 0:
+        reasons = (*observations.faults(Phase.BEFORE), *observations.guards_amiss())
+        if not reasons and self.beats() > 0:
             self._tell(1, AnnouncementName.LIVE, "the steady state held")
             return True
-        reasons = observations.faults(Phase.BEFORE) or ("no heartbeat could be stored",)
+        reasons = reasons or ("no heartbeat could be stored",)
         self._tell(1, AnnouncementName.UNSTEADY, "; ".join(reasons))
         return False
 
@@ -206,6 +207,9 @@ def read_plan(artifacts: ObjectStore, key: str) -> MonitorPlan:
 
 
 def _measured(plan: MonitorPlan, observations: Observations) -> bool:
-    wanted: Sequence[str] = [probe.name for probe in plan.probes if Phase.BEFORE in probe.phases]
-    seen = {each.probe for each in observations.summaries() if each.phase is Phase.BEFORE and not each.guard}
-    return all(name in seen for name in wanted)
+    """Whether every probe of the steady state and every guard was taken at least once."""
+    wanted = {(probe.name, False) for probe in plan.probes if Phase.BEFORE in probe.phases}
+    wanted |= {(guard.name, True) for guard in plan.guards if Phase.BEFORE in guard.probe.phases}
+    return wanted <= {
+        (each.probe, each.guard) for each in observations.summaries() if each.phase is Phase.BEFORE
+    }
