@@ -354,6 +354,73 @@ def test_a_fault_that_went_in_after_it_was_undone_is_taken_back() -> None:
     assert world.provider.there == set()
 
 
+def test_a_fault_that_was_gone_before_its_step_was_over_is_no_pass() -> None:
+    world = World()
+    machine = _live(world)
+    world.clock.advance(30)
+    world.provider.there.clear()  # such as by a restart of the provider
+    world.monitor.announce("step-over")
+    _finish(world, machine)
+    assert world.run.abort is not None
+    assert (world.run.abort.cause, world.run.verdict) == (AbortCause.INJECTION, ExperimentVerdict.ABORTED)
+    assert "slow-0 did not stay in" in world.run.abort.reason
+
+
+def test_a_fault_that_its_provider_ended_after_its_duration_was_in_as_long_as_it_was_meant_to() -> None:
+    world = World()
+    world.provider.own_time_limit = True
+    machine = _live(world)
+    world.clock.advance(30)
+    world.provider.there.clear()
+    world.monitor.announce("step-over")
+    _finish(world, machine)
+    assert world.run.abort is None
+
+
+def test_a_late_answer_proves_nothing_while_another_execution_asked_again() -> None:
+    """A Lambda that was given up for dead still works: it must not close what its successor has asked for."""
+    world = World()
+    machine = Machine(world)
+    machine.walk()
+    world.monitor.lease()
+    world.monitor.announce("live")
+
+    def asked_again_meanwhile() -> None:
+        world.clock.advance(1)
+        (stored,) = world.store.injections(RUN_ID)
+        world.store.save_injection(replace(stored, asked_at=world.clock.now()))
+        world.provider.late.append((world.clock.now() + timedelta(seconds=20), stored.marker))
+
+    world.provider.meanwhile = asked_again_meanwhile
+    machine.walk()
+    world.clock.advance(60)
+    world.provider.land()
+    assert world.provider.there == set()
+    assert _state(world) is RunState.RECOVERY
+
+
+def test_a_fault_that_goes_in_after_the_end_and_cannot_be_taken_back_is_held_and_told() -> None:
+    world = World()
+    machine = Machine(world)
+    machine.walk()
+    world.monitor.lease()
+    world.monitor.announce("live")
+
+    def analysed_while_the_call_hangs() -> None:
+        world.provider.there.clear()
+        world.clock.advance(31)
+        world.monitor.end("completed")
+        world.recover(RUN_ID)
+        world.analyze(RUN_ID)
+        world.provider.down = True
+
+    world.provider.meanwhile = analysed_while_the_call_hangs
+    machine.walk()
+    assert _state(world) is RunState.ANALYZED
+    assert [hold.unverified for hold in world.store.held.values()] == [True]
+    assert "recovery-unverified" in {occasion for occasion, _, _ in world.notifier.told}
+
+
 def test_unverified_is_told_at_once_and_then_ever_more_seldom() -> None:
     world = World()
     machine = _live(world)
