@@ -258,6 +258,12 @@ def test_a_run_that_nobody_carries_is_closed_by_whoever_aborts_it(world: World) 
     assert world.told.closed == [run_id]
 
 
+def test_a_mistyped_name_is_no_experiment_that_is_quiet(world: World) -> None:
+    with pytest.raises(NotFoundError, match="never ran"):
+        world.abort("slow-paymnts", AbortRequest(), team=None, actor=RUNNER)
+    assert world.abort("-", AbortRequest(), team=None, actor=RUNNER) == ()
+
+
 def test_a_run_that_is_carried_hears_of_its_abort(world: World) -> None:
     world.approved()
     run_id = _start(world)

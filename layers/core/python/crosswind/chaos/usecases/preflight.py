@@ -157,7 +157,10 @@ class CheckPreflight:
             return _recover("the run was aborted during its preflight check")
         self.publish_phase(run)
         targets = len(planning.held_ids(injections))
-        self.tell(run, Occasion.STARTED, f"{len(injections)} injections into {targets} targets are planned")
+        plural = "" if targets == 1 else "s"
+        self.tell(
+            run, Occasion.STARTED, f"{len(injections)} injections into {targets} target{plural} are planned"
+        )
         ticket = planning.monitor_ticket(run, awaits=_FIRST_ANNOUNCEMENT)
         return EngineAnswer(next=Next.PROCEED, step=1, ticket=ticket)
 
