@@ -107,6 +107,19 @@ def test_nothing_goes_in_when_the_monitor_ended_right_after_it_was_live() -> Non
     assert world.run.verdict is ExperimentVerdict.NOT_INJECTED
 
 
+def test_nothing_goes_in_when_the_monitors_lease_has_lapsed_and_nobody_saw_it_yet() -> None:
+    world = World()
+    machine = Machine(world)
+    machine.walk()
+    world.monitor.lease()
+    world.monitor.announce("live")
+    world.clock.advance(30)
+    machine.walk()
+    assert world.provider.ever == set()
+    assert world.run.abort is not None
+    assert world.run.abort.cause is AbortCause.MONITOR_SILENT
+
+
 def test_a_monitor_that_nobody_took_ends_the_run_without_a_fault() -> None:
     world = World()
     machine = Machine(world)

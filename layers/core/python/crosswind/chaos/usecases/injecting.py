@@ -103,6 +103,9 @@ class InjectStep:
         state = self.monitors.state(run.run_id)
         if state is None or state.done or not state.leased:
             raise _StopError(AbortCause.MONITOR_SILENT, "nobody watches the run")
+        lapses = state.last_beat_expires_at
+        if lapses is None or self.clock.now() >= lapses:  # nobody may have swept the lease yet
+            raise _StopError(AbortCause.MONITOR_SILENT, "the monitor has fallen silent")
         expected = (AnnouncementName.LIVE, *(AnnouncementName.STEP_OVER for _ in range(1, step)))
         if state.announcements != tuple(each.value for each in expected):
             told = state.announcements[-1] if state.announcements else "nothing"
