@@ -145,6 +145,19 @@ def test_a_breach_undoes_everything_and_is_told() -> None:
     assert "aborted" in {occasion for occasion, _, _ in world.notifier.told}
 
 
+def test_a_breach_while_a_step_is_undone_keeps_the_next_one_out() -> None:
+    world = World(make_spec(rungs=2))
+    machine = _live(world)
+    world.clock.advance(30)
+    world.monitor.announce("step-over")
+    world.monitor.announce("breach")
+    machine.walk()
+    assert world.provider.ever == {f"chaos-{RUN_ID}-1-slow-0"}
+    assert world.provider.there == set()
+    assert world.run.abort is not None
+    assert world.run.abort.cause is AbortCause.SLO
+
+
 def test_a_gate_that_postpones_blocks_the_run_and_its_time_brings_it_back() -> None:
     world = World()
     world.gate.outcome = GateOutcome.POSTPONE

@@ -205,6 +205,20 @@ def test_a_gate_that_was_not_asked_again_is_a_breach() -> None:
     stage.interruption.raise_flag(Cause.STOPPING)
 
 
+def test_a_breach_after_a_step_is_told_before_the_next_one() -> None:
+    stage = Stage()
+    thread = stage.start()
+    stage.until_told(1, "live")
+    stage.phase(Phase.DURING, step=1, until=0)
+    stage.until_told(2, "step-over")
+    stage.well = False
+    stage.until_told(3, "breach")
+    stage.phase(Phase.AFTER, step=1, undone_at=0)
+    stage.well = True
+    ended(stage, thread)
+    assert stage.told == [(1, "live"), (2, "step-over"), (3, "breach")]
+
+
 def test_nothing_goes_in_while_a_guard_is_breached_already() -> None:
     stage = Stage(badly="inner")
     ended(stage, stage.start())

@@ -106,6 +106,8 @@ class InjectStep:
         lapses = state.last_beat_expires_at
         if lapses is None or self.clock.now() >= lapses:  # nobody may have swept the lease yet
             raise _StopError(AbortCause.MONITOR_SILENT, "the monitor has fallen silent")
+        if AnnouncementName.BREACH.value in state.announcements:
+            raise _StopError(AbortCause.SLO, f"a guard was breached before step {step}")
         expected = (AnnouncementName.LIVE, *(AnnouncementName.STEP_OVER for _ in range(1, step)))
         if state.announcements != tuple(each.value for each in expected):
             told = state.announcements[-1] if state.announcements else "nothing"

@@ -26,6 +26,7 @@ from crosswind.runner.faults import Interruption
 from crosswind.runner.monitoring.measuring import Prober
 from crosswind.runner.monitoring.sampling import Sampler, Watched
 from crosswind.runs.ports import ObjectStore
+from crosswind.runs.protocol import MAX_ANNOUNCEMENTS
 
 TURN_SECONDS = 0.1
 READ_PHASE_SECONDS = 1.0
@@ -56,6 +57,7 @@ class Monitor:
     interruption: Interruption
     clock: Clock
     _announced: int = 0
+    _breach_told: bool = False
     _kept: list[str] = field(default_factory=list)
     _pending: list[Sample] = field(default_factory=list)
     _keep_at: float = 0.0
@@ -119,14 +121,19 @@ class Monitor:
 
     def _watch_step(self, phase: PhaseRecord, observations: Observations) -> None:
         number = 1 + phase.step
+        if self._announced == number and number < MAX_ANNOUNCEMENTS and not self._breach_told:
+            number += 1  # the step is over: what breaks while it is undone keeps the next one out
         if self._announced >= number:
             return
         breach = observations.breach or self._stale(phase)
         if breach is not None:
+            self._breach_told = True
             observations.breach = breach
             self._tell(number, AnnouncementName.BREACH, breach.reason)
             self._keep_result(self.clock.now(), observations)
-        elif phase.until is not None and self.clock.now() >= from_iso(phase.until):
+        elif (
+            number == 1 + phase.step and phase.until is not None and self.clock.now() >= from_iso(phase.until)
+        ):
             self._tell(number, AnnouncementName.STEP_OVER, None)
 
     def _stale(self, phase: PhaseRecord) -> Breach | None:
