@@ -169,3 +169,16 @@ def test_deleting_and_scheduling_say_what_they_did(crosswind: Terminal, api: Fak
     api.on("POST /api/v1/experiments/slow-payments/schedule", {**EXPERIMENT, "paused": True})
     assert crosswind("chaos", "delete", "slow-payments").stdout == "deleted  slow-payments\n"
     assert "paused" in crosswind("chaos", "schedule", "slow-payments", "--pause").stdout
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"), [("2026-01-30T08:00:00.000Z", False), ("2026-02-01T08:00:00.000Z", True)]
+)
+def test_a_start_after_the_approvals_have_expired_is_told_of(
+    crosswind: Terminal, api: FakeApi, moment: str, told: bool
+) -> None:
+    api.on("POST /api/v1/experiments/slow-payments/schedule", {**EXPERIMENT, "nextStart": moment})
+    result = crosswind("chaos", "schedule", "slow-payments", "--at", moment)
+    assert f"starts next at {moment}" in result.stdout
+    assert ("approvals will have expired" in result.stdout) == told
+    assert "grace  1 target  until" in result.stdout

@@ -117,3 +117,26 @@ def test_templates_are_listed_and_one_is_shown_with_its_parameters(chaos: Chaos)
     shown = chaos("templates", "process-frozen")
     assert "SIGSTOP" in shown.stderr
     assert parse_experiment(shown.stdout, rules=Rules())
+
+
+def test_the_actions_that_faults_are_made_of_are_listed_with_their_parameters(
+    chaos: Chaos, api: FakeApi
+) -> None:
+    latency = {
+        "provider": "toxiproxy",
+        "action": "latency",
+        "title": "Delay",
+        "kinds": ["proxy"],
+        "parameters": [
+            {"name": "latency", "type": "integer", "required": True},
+            {"name": "jitter", "type": "integer", "default": 0},
+        ],
+        "reversible": True,
+        "dosed": True,
+    }
+    reboot = {**latency, "provider": "fis", "action": "ec2.reboot", "parameters": [], "reversible": False}
+    api.on("GET /api/v1/experiment-templates", {"items": [], "actions": [latency, reboot]})
+    listed = chaos("templates", "--actions").stdout
+    assert "latency, jitter=0" in listed
+    assert "Delay (not taken back)" in listed
+    assert len(json.loads(chaos("templates", "--actions", "--json").stdout)["actions"]) == 2

@@ -144,6 +144,24 @@ def test_a_preview_tells_everything_and_the_gates_answer(world: World) -> None:
     assert (fault.target_count, fault.candidates, fault.compensation) == (1, 1, ("remove the toxic",))
 
 
+def test_a_preview_tells_which_step_cannot_falsify_anything(world: World) -> None:
+    probe = {"name": "orders", "type": "http", "url": "http://127.0.0.1:9001/health", "ratio": 0.95}
+    world.approved(
+        hypothesis={"title": "orders answer", "probes": [probe]}, ladder=[{"percent": 5}, {"percent": 25}]
+    )
+    first, second = world.preview(NAME, team=None, revision=None, actor=GRACE).faults
+    assert any("cannot falsify" in warning for warning in first.warnings)
+    assert not second.warnings
+
+
+def test_the_preview_of_a_revision_that_was_edited_since_is_not_ready(world: World) -> None:
+    world.approved()
+    world.put(document(risk="low"), name=NAME, actor=ADA)
+    older = world.preview(NAME, team=None, revision=1, actor=GRACE)
+    assert not older.ready
+    assert "revision 2 replaced revision 1" in older.gate.reason
+
+
 def test_a_preview_without_an_answer_is_not_ready_and_says_why(world: World) -> None:
     world.approved()
     world.provider.fault = DependencyError("no answer")
@@ -256,6 +274,12 @@ def test_a_run_that_nobody_carries_is_closed_by_whoever_aborts_it(world: World) 
     assert abort is not None
     assert (abort.cause, abort.reason, abort.by) == (AbortCause.ACTOR, "enough", "rita")
     assert world.told.closed == [run_id]
+
+
+def test_a_mistyped_name_is_no_experiment_that_is_quiet(world: World) -> None:
+    with pytest.raises(NotFoundError, match="never ran"):
+        world.abort("slow-paymnts", AbortRequest(), team=None, actor=RUNNER)
+    assert world.abort("-", AbortRequest(), team=None, actor=RUNNER) == ()
 
 
 def test_a_run_that_is_carried_hears_of_its_abort(world: World) -> None:

@@ -40,11 +40,12 @@ class MoodyProvider:
     targets: int = 1
     problem: str | None = None
     stopped_by: str | None = None
+    own_time_limit: bool = False
     meanwhile: Callable[[], object] = lambda: None
     """What happens between the fault's coming into being and the provider's answer."""
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(ProviderName.TOXIPROXY, (), own_time_limit=False)
+        return Capabilities(ProviderName.TOXIPROXY, (), own_time_limit=self.own_time_limit)
 
     def check(self, request: FaultRequest) -> tuple[str, ...]:
         return ()

@@ -1,18 +1,26 @@
 """The engine's paths, one by one: what is injected, what is undone, where the run ends."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from crosswind.chaos.model import Halt
 from crosswind.contracts.chaos.gate import GateOutcome
-from crosswind.contracts.chaos.lifecycle import AbortCause, ExperimentVerdict, FaultState, RunState
+from crosswind.contracts.chaos.lifecycle import (
+    AbortCause,
+    ExperimentVerdict,
+    FaultState,
+    RevisionState,
+    RunState,
+)
 from crosswind.contracts.chaos.probes import Phase
 from tests.fakes import START
+from tests.fakes.chaos import make_experiment
 from tests.unit.chaos.engine.machine import Machine
 from tests.unit.chaos.engine.provider import Mood
 from tests.unit.chaos.engine.stand_ins import RUN_ID
-from tests.unit.chaos.engine.world import World, make_spec
+from tests.unit.chaos.engine.world import World, make_revision, make_spec
 
 
 def _live(world: World) -> Machine:
@@ -99,6 +107,19 @@ def test_nothing_goes_in_when_the_monitor_ended_right_after_it_was_live() -> Non
     assert world.run.verdict is ExperimentVerdict.NOT_INJECTED
 
 
+def test_nothing_goes_in_when_the_monitors_lease_has_lapsed_and_nobody_saw_it_yet() -> None:
+    world = World()
+    machine = Machine(world)
+    machine.walk()
+    world.monitor.lease()
+    world.monitor.announce("live")
+    world.clock.advance(30)
+    machine.walk()
+    assert world.provider.ever == set()
+    assert world.run.abort is not None
+    assert world.run.abort.cause is AbortCause.MONITOR_SILENT
+
+
 def test_a_monitor_that_nobody_took_ends_the_run_without_a_fault() -> None:
     world = World()
     machine = Machine(world)
@@ -122,6 +143,19 @@ def test_a_breach_undoes_everything_and_is_told() -> None:
     assert world.run.verdict is ExperimentVerdict.ABORTED
     assert [each.state for each in world.store.planned.values()].count(FaultState.REFUSED) == 2
     assert "aborted" in {occasion for occasion, _, _ in world.notifier.told}
+
+
+def test_a_breach_while_a_step_is_undone_keeps_the_next_one_out() -> None:
+    world = World(make_spec(rungs=2))
+    machine = _live(world)
+    world.clock.advance(30)
+    world.monitor.announce("step-over")
+    world.monitor.announce("breach")
+    machine.walk()
+    assert world.provider.ever == {f"chaos-{RUN_ID}-1-slow-0"}
+    assert world.provider.there == set()
+    assert world.run.abort is not None
+    assert world.run.abort.cause is AbortCause.SLO
 
 
 def test_a_gate_that_postpones_blocks_the_run_and_its_time_brings_it_back() -> None:
@@ -152,6 +186,26 @@ def test_a_gate_that_says_no_keeps_every_fault_out() -> None:
     machine.walk()
     assert world.provider.ever == set()
     assert _state(world) is RunState.ANALYZED
+
+
+def test_an_edit_or_a_deletion_voids_what_was_approved_for_runs_that_go_on() -> None:
+    world = World(make_spec(rungs=2))
+    place = ("demo", "slow-payments")
+    defined = make_experiment(revision=make_revision(world.spec), name="slow-payments")
+    world.experiments.experiments[place] = defined
+    _live(world)
+    assert [each.superseded for each in world.gate.asked] == ["", ""]
+    edited = replace(defined, revision=replace(defined.revision, number=2, state=RevisionState.DRAFT))
+    world.experiments.experiments[place] = edited
+    world.clock.advance(31)
+    world.monitor.beat()
+    world.watch(RUN_ID)
+    assert "revision 2 replaced revision 1" in world.gate.asked[-1].superseded
+    del world.experiments.experiments[place]
+    world.clock.advance(31)
+    world.monitor.beat()
+    world.watch(RUN_ID)
+    assert "was deleted" in world.gate.asked[-1].superseded
 
 
 def test_a_provider_that_cannot_be_asked_postpones() -> None:
@@ -324,6 +378,73 @@ def test_a_fault_that_went_in_after_it_was_undone_is_taken_back() -> None:
     machine.walk()
     assert world.provider.ever == {marker}
     assert world.provider.there == set()
+
+
+def test_a_fault_that_was_gone_before_its_step_was_over_is_no_pass() -> None:
+    world = World()
+    machine = _live(world)
+    world.clock.advance(30)
+    world.provider.there.clear()  # such as by a restart of the provider
+    world.monitor.announce("step-over")
+    _finish(world, machine)
+    assert world.run.abort is not None
+    assert (world.run.abort.cause, world.run.verdict) == (AbortCause.INJECTION, ExperimentVerdict.ABORTED)
+    assert "slow-0 did not stay in" in world.run.abort.reason
+
+
+def test_a_fault_that_its_provider_ended_after_its_duration_was_in_as_long_as_it_was_meant_to() -> None:
+    world = World()
+    world.provider.own_time_limit = True
+    machine = _live(world)
+    world.clock.advance(30)
+    world.provider.there.clear()
+    world.monitor.announce("step-over")
+    _finish(world, machine)
+    assert world.run.abort is None
+
+
+def test_a_late_answer_proves_nothing_while_another_execution_asked_again() -> None:
+    """A Lambda that was given up for dead still works: it must not close what its successor has asked for."""
+    world = World()
+    machine = Machine(world)
+    machine.walk()
+    world.monitor.lease()
+    world.monitor.announce("live")
+
+    def asked_again_meanwhile() -> None:
+        world.clock.advance(1)
+        (stored,) = world.store.injections(RUN_ID)
+        world.store.save_injection(replace(stored, asked_at=world.clock.now()))
+        world.provider.late.append((world.clock.now() + timedelta(seconds=20), stored.marker))
+
+    world.provider.meanwhile = asked_again_meanwhile
+    machine.walk()
+    world.clock.advance(60)
+    world.provider.land()
+    assert world.provider.there == set()
+    assert _state(world) is RunState.RECOVERY
+
+
+def test_a_fault_that_goes_in_after_the_end_and_cannot_be_taken_back_is_held_and_told() -> None:
+    world = World()
+    machine = Machine(world)
+    machine.walk()
+    world.monitor.lease()
+    world.monitor.announce("live")
+
+    def analysed_while_the_call_hangs() -> None:
+        world.provider.there.clear()
+        world.clock.advance(31)
+        world.monitor.end("completed")
+        world.recover(RUN_ID)
+        world.analyze(RUN_ID)
+        world.provider.down = True
+
+    world.provider.meanwhile = analysed_while_the_call_hangs
+    machine.walk()
+    assert _state(world) is RunState.ANALYZED
+    assert [hold.unverified for hold in world.store.held.values()] == [True]
+    assert "recovery-unverified" in {occasion for occasion, _, _ in world.notifier.told}
 
 
 def test_unverified_is_told_at_once_and_then_ever_more_seldom() -> None:

@@ -162,6 +162,7 @@ class World:
             change=self.change,
             record_abort=self.record_abort,
             tell=self.tell,
+            clock=self.clock,
         )
         self.recover = Recover(
             runs=runs,

@@ -74,6 +74,12 @@ def test_a_revision_that_is_not_approved_never_passes(state: RevisionState) -> N
     assert (check.status, check.fatal) == (CheckStatus.FAIL, True)
 
 
+def test_an_edit_voids_the_approvals_of_the_revision_before_it() -> None:
+    check = looked(CheckName.APPROVALS, superseded="revision 2 replaced revision 1")
+    assert (check.status, check.fatal) == (CheckStatus.FAIL, True)
+    assert check.reason == "revision 2 replaced revision 1"
+
+
 @pytest.mark.parametrize("name", [CheckName.APPROVALS, CheckName.TARGETS])
 def test_targets_that_cannot_be_resolved_leave_it_unknown(name: CheckName) -> None:
     check = looked(name, resolved=None)

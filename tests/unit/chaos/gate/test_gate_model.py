@@ -13,10 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from crosswind.chaos import reviewing
 from crosswind.chaos.findings import Findings
-from crosswind.chaos.model import DeploymentFact, Experiment, Halt, Incident
+from crosswind.chaos.model import DeploymentFact, Experiment, Halt, Incident, Revision
 from crosswind.chaos.own_evidence import DeploymentEvidence, HaltEvidence, IncidentEvidence
 from crosswind.chaos.policies import Policies, needed, version_of
 from crosswind.chaos.ports import Question, StoredPolicy
+from crosswind.chaos.usecases.finding import replaced
 from crosswind.chaos.usecases.gating import AskGate, Asking
 from crosswind.contracts.chaos.gate import CheckName, GateCheck, GateOutcome, Moment, PolicySpec
 from crosswind.contracts.chaos.lifecycle import RevisionState
@@ -103,6 +104,7 @@ class ReviewsAndGate(RuleBasedStateMachine):
         self.deployed: list[datetime] = []
         self.frozen: tuple[datetime, datetime] | None = None
         self.taken: set[str] = set()
+        self.older: Revision | None = None  # the last that was approved before an edit
 
     @initialize(risk=st.sampled_from(Risk))
     def begin(self, risk: Risk) -> None:
@@ -120,6 +122,8 @@ class ReviewsAndGate(RuleBasedStateMachine):
             assert reviewed is None
             return
         assert reviewed is not None
+        if self.state == "approved":
+            self.older = self.experiment.revision
         self.experiment = reviewed.experiment
         self.authors = {actor} if self.state == "approved" else self.authors | {actor}
         self.content, self.state, self.submitter = content, "draft", None
@@ -284,6 +288,24 @@ class ReviewsAndGate(RuleBasedStateMachine):
             assert (decision.outcome is GateOutcome.PROCEED) == allowed, decision.reason
             if not allowed and moment is Moment.RUNNING:
                 assert decision.outcome is GateOutcome.ABORT
+
+    @invariant()
+    def a_run_of_a_revision_that_was_edited_since_never_proceeds(self) -> None:
+        if self.older is None:
+            return
+        decision = self.gate(
+            Asking(
+                moment=Moment.STEP,
+                team="demo",
+                experiment="slow",
+                revision=self.older,
+                spec=self.spec,
+                resolved=resolved(make_target("payments")),
+                run=make_run(revision=self.older.number),
+                superseded=replaced(self.older.number, newest=self.experiment.revision.number),
+            )
+        )
+        assert decision.outcome is GateOutcome.ABORT
 
     def _allowed(self) -> bool:
         now = self.clock.now()

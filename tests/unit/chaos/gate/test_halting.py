@@ -127,9 +127,41 @@ def test_a_lever_that_somebody_else_engaged_is_left_alone(world: World) -> None:
     assert world.lever.state == "engaged"
 
 
-def test_all_stays_halted_while_the_lever_cannot_be_disengaged(world: World) -> None:
+def test_a_lever_whose_answer_was_lost_is_disengaged_with_the_release(world: World) -> None:
+    world.lever = MemoryLever("engaged", answers="unavailable")
     world.halt(lever=True)
-    world.lever = MemoryLever("engaged", answers="failed")
+    world.lever.answers = None
+    assert world.release().safety_lever == "disengaged"
+    assert world.lever.state == "disengaged"
+
+
+def test_a_halt_that_dies_at_the_lever_leaves_the_word_that_it_may_be_engaged(world: World) -> None:
+    class Dying(MemoryLever):
+        def engage(self, reason: str) -> str:
+            super().engage(reason)
+            raise KeyboardInterrupt
+
+    world.lever = Dying()
+    with pytest.raises(KeyboardInterrupt):
+        world.halt(lever=True)
+    world.release()
+    assert world.lever.state == "disengaged"
+
+
+def test_a_lever_that_breaks_keeps_no_run_from_being_stopped(world: World) -> None:
+    class Broken(MemoryLever):
+        def engage(self, reason: str) -> str:
+            raise KeyError("safetyLever")
+
+    run_id, world.lever = world.add(1), Broken()
+    view = world.halt(lever=True)
+    assert (view.stopping, view.safety_lever) == ((run_id,), "failed")
+
+
+@pytest.mark.parametrize("answer", ["failed", "unavailable"])
+def test_all_stays_halted_while_the_lever_cannot_be_disengaged(world: World, answer: str) -> None:
+    world.halt(lever=True)
+    world.lever = MemoryLever("engaged", answers=answer)
     with pytest.raises(ConflictError):
         world.release()
     assert world.facts.halt() is not None

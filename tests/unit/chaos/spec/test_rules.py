@@ -60,6 +60,19 @@ SUITE_PROBE = {"title": "x", "probes": [any_probe(), {"name": "tests", "type": "
             "spec.ladder",
             "make 33 steps",
         ),
+        (
+            any_experiment(faults=[any_fault(), any_fault("short", duration="10s")]),
+            "spec.faults[1].duration",
+            "shorter than its step (30s), and toxiproxy ends nothing by itself",
+        ),
+        (
+            any_experiment(
+                faults=[any_fault(), any_fault("short", duration="10s")],
+                ladder=[{"percent": 5, "hold": "10s"}, {"percent": 25}],
+            ),
+            "spec.faults[1].duration",
+            "shorter than its step (30s)",
+        ),
         # durations
         (any_experiment(timeout="1m"), "spec.timeout", "shorter than"),
         (any_experiment(timeout="13h"), "spec.timeout", "out of bounds"),
@@ -242,6 +255,11 @@ def test_what_no_model_can_say_is_told_with_its_place(
     [
         any_experiment(faults=TWO_WAVES, ladder=[{"percent": 1}, {"percent": 5}, {"percent": 25}]),
         any_experiment(ladder=[{"percent": 5, "hold": "10s"}]),
+        any_experiment(
+            faults=[any_fault(), any_fault("short", duration="10s")],
+            ladder=[{"percent": 5, "hold": "10s"}],
+        ),
+        any_experiment(faults=[any_fault(), any_fault("short", duration="10s", after=["slow"])]),
         any_experiment(schedule={"onEvent": {"type": "runs.run.finished.v1", "suite": "other"}}),
         any_experiment(schedule={"onEvent": {"type": "platform.deployment.recorded.v1", "service": "order"}}),
         any_experiment(schedule={"cron": "0 3 ? * MON *", "timezone": "Europe/Berlin"}),

@@ -84,6 +84,19 @@ def test_a_monitor_that_left_nothing_leaves_it_open() -> None:
     assert rule(run(), [injection()], None).verdict is ExperimentVerdict.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("phase", [Phase.DURING, Phase.AFTER])
+def test_a_probe_that_was_never_taken_in_a_phase_leaves_it_open(phase: Phase) -> None:
+    result_without = result([each for each in a_good_run() if each.phase is not phase])
+    assert rule(run(), [injection()], result_without).verdict is ExperimentVerdict.INCONCLUSIVE
+
+
+def test_a_step_in_which_a_probe_was_never_taken_leaves_it_open() -> None:
+    second = replace(injection(), step=2)
+    ruling = rule(run(), [injection(), second], result(a_good_run()))
+    assert ruling.verdict is ExperimentVerdict.INCONCLUSIVE
+    assert "orders in step 2" in ruling.reason
+
+
 def test_a_steady_state_that_does_not_come_back_falsifies() -> None:
     samples = [each for each in a_good_run() if each.phase is not Phase.AFTER]
     samples += [sample(second, OUTSIDE, phase=Phase.AFTER) for second in range(12, 20)]
@@ -123,6 +136,7 @@ def test_held_means_that_everything_went_in_was_measured_and_came_out(
         assert during
         assert all(each.status is WITHIN for each in during)
         assert any(each.phase is Phase.BEFORE for each in samples)
+        assert any(each.phase is Phase.AFTER for each in samples)
 
 
 def test_times_are_measured_from_what_was_recorded() -> None:

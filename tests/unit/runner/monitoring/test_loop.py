@@ -15,7 +15,7 @@ from crosswind.contracts.chaos.spec import Guard
 from crosswind.kernel.clock import SystemClock, to_iso
 from crosswind.kernel.errors import DependencyError
 from crosswind.runner.faults import Cause, InterruptedAttemptError, Interruption
-from crosswind.runner.monitoring import loop
+from crosswind.runner.monitoring import loop, sampling
 from crosswind.runner.monitoring.loop import Monitor
 from crosswind.runner.monitoring.measuring import Measured, Prober, UnmeasurableError
 from tests.fakes import MemoryObjectStore
@@ -42,7 +42,8 @@ class Stage:
     well: bool = True
     unmeasurable: bool = False
     beats: int = 1
-    hanging: str | None = None
+    hanging: str | None = None  # probes whose names begin so
+    badly: str | None = None  # a probe that is never well
     faults: int = 0  # announcements that fail before one is stored
     plan: MonitorPlan = field(
         default_factory=lambda: MonitorPlan(
@@ -63,11 +64,12 @@ class Stage:
     interruption: Interruption = field(default_factory=Interruption)
 
     def take(self, taken: Any) -> Measured:
-        if taken.name == self.hanging:
+        if self.hanging is not None and taken.name.startswith(self.hanging):
             self.interruption.wait(5)
         if self.unmeasurable:
             raise UnmeasurableError("nobody answers")
-        return Measured(200 if self.well else 503, well=self.well)
+        well = self.well and taken.name != self.badly
+        return Measured(200 if well else 503, well=well)
 
     def announce(self, *, number: int, name: str, detail: str | None = None) -> None:
         if self.faults:
@@ -199,6 +201,61 @@ def test_a_gate_that_was_not_asked_again_is_a_breach() -> None:
     stage.start()
     stage.until_told(1, "live")
     stage.phase(Phase.DURING, step=1, until=60, gate_fresh_until=-1)
+    stage.until_told(2, "breach")
+    stage.interruption.raise_flag(Cause.STOPPING)
+
+
+def test_a_breach_after_a_step_is_told_before_the_next_one() -> None:
+    stage = Stage()
+    thread = stage.start()
+    stage.until_told(1, "live")
+    stage.phase(Phase.DURING, step=1, until=0)
+    stage.until_told(2, "step-over")
+    stage.well = False
+    stage.until_told(3, "breach")
+    stage.phase(Phase.AFTER, step=1, undone_at=0)
+    stage.well = True
+    ended(stage, thread)
+    assert stage.told == [(1, "live"), (2, "step-over"), (3, "breach")]
+
+
+def test_nothing_goes_in_while_a_guard_is_breached_already() -> None:
+    stage = Stage(badly="inner")
+    ended(stage, stage.start())
+    assert stage.told == [(1, "unsteady")]
+
+
+def test_a_guard_that_is_meant_for_the_faults_only_is_not_asked_before_them() -> None:
+    stage = Stage(badly="inner")
+    only = Guard(name="slo", probe=probe("inner", phases=(Phase.DURING,)))
+    stage.plan = stage.plan.model_copy(update={"guards": (only,)})
+    stage.start()
+    stage.until_told(1, "live")
+    stage.interruption.raise_flag(Cause.STOPPING)
+
+
+def test_a_guard_that_hangs_is_a_breach_although_it_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "OVERDUE_SECONDS", 0.05)
+    stage = Stage()
+    only = Guard(name="slo", probe=probe("inner", timeout="0h0m0s"))
+    stage.plan = stage.plan.model_copy(update={"guards": (only,)})
+    stage.start()
+    stage.until_told(1, "live")
+    stage.hanging = "inner"
+    stage.phase(Phase.DURING, step=1, until=60)
+    stage.until_told(2, "breach")
+    stage.interruption.raise_flag(Cause.STOPPING)
+
+
+def test_many_probes_that_hang_keep_no_guard_waiting() -> None:
+    slow = tuple(probe(f"slow-{number}", phases=(Phase.DURING,)) for number in range(30))
+    stage = Stage(hanging="slow-")
+    stage.plan = stage.plan.model_copy(update={"probes": (probe(), *slow)})
+    stage.start()
+    stage.until_told(1, "live")
+    stage.phase(Phase.DURING, step=1, until=60)
+    wait_until(lambda: any(each.phase is Phase.DURING for each in stage.samples()))
+    stage.well = False
     stage.until_told(2, "breach")
     stage.interruption.raise_flag(Cause.STOPPING)
 

@@ -102,6 +102,7 @@ def close_step() -> "CloseStep":
         change=_change(),
         record_abort=record_abort(),
         tell=_tell(),
+        clock=_CLOCK,
     )
 
 

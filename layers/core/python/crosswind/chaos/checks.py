@@ -29,6 +29,7 @@ class Subject:
     Args:
         resolved: None where a provider could not be asked; `unresolved` says why.
         planned: The targets are those that were planned; their share of what matched was judged then.
+        superseded: Why the revision's approvals are void whatever they say; empty where they are not.
     """
 
     team: str
@@ -37,6 +38,7 @@ class Subject:
     resolved: tuple[Resolved, ...] | None
     unresolved: str = ""
     planned: bool = False
+    superseded: str = ""
 
     @property
     def target_ids(self) -> tuple[str, ...]:
@@ -61,6 +63,8 @@ def _approvals(subject: Subject, question: Question, findings: Findings, countin
     if subject.revision.state is not RevisionState.APPROVED:
         reason = f"revision {subject.revision.number} is {subject.revision.state.value}, not Approved"
         return findings.failed(name, reason, fatal=True)
+    if subject.superseded:
+        return findings.failed(name, subject.superseded, fatal=True)
     if subject.resolved is None:
         return findings.unknown(name, f"an approval is of targets, and {subject.unresolved}")
     counted = counting(subject.revision, subject.target_ids, question.now)

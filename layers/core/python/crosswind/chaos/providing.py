@@ -57,6 +57,7 @@ class FaultStatus:
     detail: str = ""
     handle: Mapping[str, Any] = field(default_factory=dict)
     stopped_by: str | None = None  # such as an alarm that the provider watches
+    failed: bool = False  # it is over, and its provider says that it was not done to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,10 @@ class Capabilities:
     provider: ProviderName
     actions: tuple[ActionView, ...]
     own_time_limit: bool  # it ends a fault after its duration although nobody asks it to
+
+    def stays(self, action: str) -> bool:
+        """Whether a fault stays until its time is over or it is stopped; others are done at once and only waited for."""
+        return all(each.reversible for each in self.actions if each.action == action)
 
 
 class Provider(Protocol):

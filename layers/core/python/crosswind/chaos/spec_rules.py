@@ -55,6 +55,7 @@ def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
     yield from _waves(spec)
     yield from _ladder(spec)
     yield from _durations(spec)
+    yield from _stays(spec, context)
     yield from _environment(spec, context)
     for index, fault in enumerate(listed(spec.get("faults"))):
         yield from spec_rules_faults.fault_faults(
@@ -204,6 +205,33 @@ def _durations(spec: Mapping[str, Any]) -> Iterator[Fault]:
         )
 
 
+def _stays(spec: Mapping[str, Any], context: Context) -> Iterator[Fault]:
+    """A step's faults are undone together: one whose provider ends nothing by itself would outlast its duration."""
+    found = levels(_after(spec))
+    if context.providers is None or found is None:
+        return
+    told = [
+        seconds(mapping(rung).get("hold")) for rung in listed(spec.get("ladder")) if mapping(rung).get("hold")
+    ]
+    everywhere = len(told) == len(listed(spec.get("ladder"))) and told
+    longest = _longest_of_waves(spec, found)
+    for index, fault in enumerate(map(mapping, listed(spec.get("faults")))):
+        duration, wave = seconds(fault.get("duration")), found.get(str(fault.get("name")))
+        if (
+            not duration
+            or wave is None
+            or spec_rules_faults.ends_by_itself(fault.get("provider"), context.providers)
+        ):
+            continue
+        step = max(told) if everywhere else max(longest[wave], *told, 0)
+        if duration < step:
+            yield (
+                ("spec", "faults", index, "duration"),
+                f"is shorter than its step ({step}s), and {fault.get('provider')} ends nothing by itself",
+                f"{step}s, a `hold` of {duration}s, or a wave of its own by `after`",
+            )
+
+
 def _environment(spec: Mapping[str, Any], context: Context) -> Iterator[Fault]:
     environments = listed(mapping(spec.get("blastRadius")).get("environments"))
     if environments and spec.get("environment") not in environments:
@@ -263,11 +291,17 @@ def _holds(spec: Mapping[str, Any]) -> list[int]:
     faults = [mapping(each) for each in listed(spec.get("faults"))]
     if found is None or not faults or any(not isinstance(each.get("name"), str) for each in faults):
         return []
-    longest: dict[int, int] = {}
-    for fault in faults:
-        wave = found[fault["name"]]
-        longest[wave] = max(longest.get(wave, 0), seconds(fault.get("duration")))
+    longest = _longest_of_waves(spec, found)
     rungs = [mapping(rung) for rung in listed(spec.get("ladder"))] or [{}]
     return [
         seconds(rung["hold"]) if rung.get("hold") else each for rung in rungs for each in longest.values()
     ]
+
+
+def _longest_of_waves(spec: Mapping[str, Any], found: Mapping[str, int]) -> dict[int, int]:
+    longest: dict[int, int] = {}
+    for fault in map(mapping, listed(spec.get("faults"))):
+        wave = found.get(str(fault.get("name")))
+        if wave is not None:
+            longest[wave] = max(longest.get(wave, 0), seconds(fault.get("duration")))
+    return longest

@@ -96,6 +96,14 @@ def _provider(
         yield from _asked(provider, fault, selector, action, path, context)
 
 
+def ends_by_itself(name: object, providers: Providers) -> bool:
+    """Whether a provider ends its faults after their duration; of one that is not known here nothing is said."""
+    try:
+        return providers.get(ProviderName(str(name))).capabilities().own_time_limit
+    except (InvalidInputError, ValueError):
+        return True
+
+
 def _asked(
     provider: Provider,
     fault: Mapping[str, Any],

@@ -88,6 +88,7 @@ class Observations:
         self._outside_since: dict[str, datetime] = {}
         self._unknown_in_a_row: dict[str, int] = {}
         self._streaks: dict[str, list[datetime]] = {}
+        self._newest: dict[str, Sample] = {}
         self.breach: Breach | None = None
         self.deviated_at: datetime | None = None
 
@@ -125,6 +126,19 @@ class Observations:
         """Why the phase did not hold, a sentence for each probe."""
         return tuple(self._faults(phase, step))
 
+    def guards_amiss(self) -> tuple[str, ...]:
+        """Why nothing may go in: of each guard that is taken before, the newest sample has to be within."""
+        newest = (
+            (name, self._newest.get(name))
+            for name, guard in self._guards.items()
+            if Phase.BEFORE in guard.probe.phases
+        )
+        return tuple(
+            f"guard {_sentence(sample)}" if sample else f"guard {name} was not measured"
+            for name, sample in newest
+            if sample is None or sample.status is not SampleStatus.WITHIN
+        )
+
     def steady_again_at(self) -> datetime | None:
         """Since when every probe has been within after the undoing, for at least SETTLED_SAMPLES samples."""
         wanted = [probe.name for probe in self._probes.values() if Phase.AFTER in probe.phases]
@@ -149,6 +163,7 @@ class Observations:
 
     def _watch_guard(self, sample: Sample, at: datetime) -> None:
         guard = self._guards[sample.probe]
+        self._newest[guard.name] = sample
         if sample.status is SampleStatus.WITHIN:
             self._outside_since.pop(guard.name, None)
             self._unknown_in_a_row.pop(guard.name, None)

@@ -60,7 +60,7 @@ def _decide(
                 f"{_sentence(deviations[0])} The run was aborted: {run.abort.reason}",
             )
         return ExperimentVerdict.ABORTED, f"Aborted ({run.abort.cause.value}): {run.abort.reason}"
-    return _went_through(injections, monitor, deviations)
+    return _went_through(run, injections, monitor, deviations)
 
 
 def _perhaps_in(injection: Injection) -> bool:
@@ -80,14 +80,17 @@ def _nothing_went_in(run: ExperimentRun) -> tuple[ExperimentVerdict, str]:
 
 
 def _went_through(
-    injections: Sequence[Injection], monitor: MonitorResult | None, deviations: list[ProbeSummary]
+    run: ExperimentRun,
+    injections: Sequence[Injection],
+    monitor: MonitorResult | None,
+    deviations: list[ProbeSummary],
 ) -> tuple[ExperimentVerdict, str]:
     if deviations:
         return ExperimentVerdict.FALSIFIED, _sentence(deviations[0])
-    doubt = next(_doubts(injections, monitor), None)
+    doubt = next(_doubts(run, injections, monitor), None)
     if doubt is not None or monitor is None:
         return ExperimentVerdict.INCONCLUSIVE, doubt or "Nothing is known of the probes."
-    if monitor.steady_again_at is None and _has_after(monitor):
+    if monitor.steady_again_at is None:
         return (
             ExperimentVerdict.FALSIFIED,
             "The steady state did not come back in time after the faults were undone.",
@@ -98,7 +101,9 @@ def _went_through(
     )
 
 
-def _doubts(injections: Sequence[Injection], monitor: MonitorResult | None) -> Iterator[str]:
+def _doubts(
+    run: ExperimentRun, injections: Sequence[Injection], monitor: MonitorResult | None
+) -> Iterator[str]:
     """Why nothing can be said although nothing was seen out of tolerance."""
     missing = [each.fault for each in injections if each.injected_at is None]
     if missing:
@@ -112,10 +117,23 @@ def _doubts(injections: Sequence[Injection], monitor: MonitorResult | None) -> I
     unmeasured = [each.probe for each in during if not each.held]
     if unmeasured:
         yield f"Probes could not be measured often enough: {', '.join(dict.fromkeys(unmeasured))}."
+    skipped = tuple(_skipped(run, injections, monitor))
+    if skipped:
+        yield f"Not every probe was taken wherever it is meant to be: {', '.join(skipped)}."
 
 
-def _has_after(monitor: MonitorResult) -> bool:
-    return any(each.phase is Phase.AFTER and not each.guard for each in monitor.summaries)
+def _skipped(run: ExperimentRun, injections: Sequence[Injection], monitor: MonitorResult) -> Iterator[str]:
+    """Where a probe has no sample at all: such as one that was still busy with a step when the next was over."""
+    seen = {(each.probe, each.phase, each.step) for each in monitor.summaries if not each.guard}
+    for probe in run.spec.hypothesis.probes:
+        if Phase.DURING in probe.phases:
+            taken = {step for name, phase, step in seen if (name, phase) == (probe.name, Phase.DURING)}
+            once = probe.type == "suite" and taken  # it runs once, over several steps where they are short
+            for step in sorted({each.step for each in injections} - taken):
+                if not once:
+                    yield f"{probe.name} in step {step}"
+        if Phase.AFTER in probe.phases and (probe.name, Phase.AFTER, 0) not in seen:
+            yield f"{probe.name} after the faults"
 
 
 def _outside(monitor: MonitorResult | None, phase: Phase) -> list[ProbeSummary]:

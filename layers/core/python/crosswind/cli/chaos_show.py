@@ -22,7 +22,7 @@ def experiment_lines(found: ExperimentView) -> Iterator[str]:
     yield f"  approvals  {counted} of {found.review.needed}"
     for each in found.review.approvals:
         why = f"does not count: {render.clean(each.why_not)}" if each.why_not else f"until {each.expires_at}"
-        yield f"    {render.clean(each.by)}  {each.targets} targets  {why}"
+        yield f"    {render.clean(each.by)}  {_counted(each.targets, 'target')}  {why}"
     if found.review.changes_requested:
         by = render.clean(found.review.changes_requested_by or "")
         yield f"  changes requested by {by}: {render.clean(found.review.changes_requested)}"
@@ -30,6 +30,9 @@ def experiment_lines(found: ExperimentView) -> Iterator[str]:
         yield "  paused: it does not start by itself"
     elif found.next_start:
         yield f"  starts next at {found.next_start}"
+        lasting = sorted((each.expires_at for each in found.review.approvals if each.counts), reverse=True)
+        if lasting[: found.review.needed] and lasting[: found.review.needed][-1] <= found.next_start:
+            yield "  its approvals will have expired by then: have it approved again before, or it will not start"
     if found.actions:
         yield f"  possible now: {', '.join(found.actions)}"
     yield from (f"  {line}" for line in run_lines(found.runs))
@@ -109,3 +112,7 @@ def ending_lines(run: ExperimentRunView) -> Iterator[str]:
 def timeline_line(entry: TimelineEntry) -> str:
     """A line of a timeline."""
     return f"{entry.at}  {entry.kind.value}  {render.clean(entry.actor)}  {render.clean(entry.text)}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -81,10 +81,20 @@ def validate(
 
 
 def templates(
+    ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="TEMPLATE", help="Only this one, whole.")] = None,
+    actions: Annotated[
+        bool, typer.Option("--actions", help="Everything that this deployment's providers can do instead.")
+    ] = False,
+    endpoint: EndpointOption = None,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the templates, or show one with its parameters."""
+    """List the templates, show one with its parameters, or list the actions that faults are made of."""
+    if actions:
+        with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+            _show_actions(session, session.client.read("/api/v1/experiment-templates", TemplateList, {}))
+        return
     output = Output(as_json=as_json)
     if name is not None:
         _show_template(output, templating.template(name))
@@ -94,6 +104,27 @@ def templates(
         rows = [(each.name, each.provider.value, each.title) for each in templating.templates()]
         for line in render.columns(("template", "provider", "what happens"), rows):
             output.say(line)
+
+
+def _show_actions(output: Output, found: TemplateList) -> None:
+    if output.as_json:
+        output.emit(found)
+        return
+    rows = [
+        (
+            each.provider.value,
+            each.action,
+            ", ".join(
+                parameter.name if parameter.default is None else f"{parameter.name}={parameter.default}"
+                for parameter in each.parameters
+            )
+            or "-",
+            each.title if each.reversible else f"{each.title} (not taken back)",
+        )
+        for each in found.actions
+    ]
+    for line in render.columns(("provider", "action", "parameters", "what happens"), rows):
+        output.say(line)
 
 
 def _show_template(output: Output, chosen: templating.Template) -> None:

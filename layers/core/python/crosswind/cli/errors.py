@@ -58,6 +58,7 @@ class ApiError(CliError):
 
 def describe_fault(fault: FieldProblem | FieldError) -> str:
     """One line for one fault: `path (line n): message; expected …`."""
-    where = fault.path if fault.line is None else f"{fault.path} (line {fault.line})"
+    path = fault.path or "the whole"
+    where = path if fault.line is None else f"{path} (line {fault.line})"
     expected = f"; expected {fault.expected}" if fault.expected else ""
     return f"{where}: {fault.message}{expected}"

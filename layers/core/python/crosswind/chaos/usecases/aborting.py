@@ -49,7 +49,7 @@ class AbortExperiment:
         """The runs that were told.
 
         Raises:
-            NotFoundError: There is no such run.
+            NotFoundError: There is no such run, or the experiment never ran.
             ForbiddenError: The actor may not abort experiments of the team.
             ConflictError: The run that was named is past aborting; what is injected is being undone already.
         """
@@ -68,6 +68,8 @@ class AbortExperiment:
             and name in {ANY, run.experiment}
             and "abort" in lifecycle.actions(run.state)
         ]
+        if not going_on and name != ANY:  # a name that is mistyped must not look like one that is quiet
+            self.find.newest(experiment=name, run_id=None, team=chosen, actor=actor)
         return tuple(self._told(run, request, actor) for run in going_on)
 
     def _told(self, run: ExperimentRun, request: AbortRequest, actor: Actor) -> ExperimentRun:

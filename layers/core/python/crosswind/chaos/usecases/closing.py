@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from crosswind.chaos.model import ExperimentRun, Injection
 from crosswind.chaos.ports import ExperimentRunStore
-from crosswind.chaos.providing import Providers
+from crosswind.chaos.providing import Capabilities, Providers
 from crosswind.chaos.usecases.recording import ENGINE, Change, ChangeRun, RecordAbort, Tell
 from crosswind.chaos.usecases.undoing import UndoFaults
 from crosswind.contracts.chaos.lifecycle import AbortCause, FaultState, RunState
@@ -13,12 +13,14 @@ from crosswind.contracts.chaos.monitoring import AnnouncementName
 from crosswind.contracts.chaos.runs import TimelineKind
 from crosswind.contracts.chaos.tasks import EngineAnswer, Next
 from crosswind.contracts.work import WorkAnswer, WorkOutcome
+from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import RetryableError, TerminalError
 
 UNDONE_WITHIN = timedelta(seconds=100)  # of the Lambda's 180
 
 MONITOR = "monitor"
 _GOES_ON = frozenset({RunState.PREFLIGHT_CHECK, RunState.RUNNING, RunState.MONITORING})
+_NOT_IN = frozenset({FaultState.REMOVED, FaultState.REFUSED, FaultState.INJECTING})
 _MEANS = {
     AnnouncementName.BREACH.value: (AbortCause.SLO, "a guard was breached"),
     AnnouncementName.UNSTEADY.value: (AbortCause.STEADY_STATE, "the steady state did not hold"),
@@ -35,6 +37,7 @@ class CloseStep:
     change: ChangeRun
     record_abort: RecordAbort
     tell: Tell
+    clock: Clock
 
     def __call__(self, run_id: str, *, step: int, answer: WorkAnswer) -> EngineAnswer:
         """Inject the next step, finish, or recover. Safe to repeat. Raises RetryableError."""
@@ -57,19 +60,35 @@ class CloseStep:
         return self._complete(run_id)
 
     def _ended_by_provider(self, run_id: str, step: int) -> tuple[AbortCause, str] | None:
-        """Whether the provider itself stopped a fault, such as by an alarm that it watches."""
+        """Whether a provider stopped a fault, such as by an alarm that it watches, or lost it before its time."""
         for injection in self.runs.injections(run_id):
             if injection.step == step and injection.state is FaultState.ACTIVE:
-                stopped_by = self._stopped_by(injection)
-                if stopped_by:
-                    return AbortCause.SLO, f"{injection.fault} was stopped by {stopped_by}"
+                cause = self._ended_early(injection)
+                if cause is not None:
+                    return cause
         return None
 
-    def _stopped_by(self, injection: Injection) -> str | None:
+    def _ended_early(self, injection: Injection) -> tuple[AbortCause, str] | None:
         try:
-            return self.providers.get(injection.provider).status(injection).stopped_by
+            provider = self.providers.get(injection.provider)
+            status, can = provider.status(injection), provider.capabilities()
         except (RetryableError, TerminalError):
             return None  # whether it is gone is asked next, and has to be proven
+        if status.stopped_by:
+            return AbortCause.SLO, f"{injection.fault} was stopped by {status.stopped_by}"
+        lost = (
+            status.state in _NOT_IN and can.stays(injection.action) and not self._had_its_time(injection, can)
+        )
+        if not lost and not status.failed:
+            return None
+        told = f": {status.detail}" if status.detail else ""
+        return AbortCause.INJECTION, f"{injection.fault} did not stay in as long as it was meant to{told}"
+
+    def _had_its_time(self, injection: Injection, can: Capabilities) -> bool:
+        """Whether its provider ended it by itself, because its duration is over."""
+        if not can.own_time_limit or injection.asked_at is None:
+            return False
+        return self.clock.now() >= injection.asked_at + timedelta(seconds=injection.duration_seconds)
 
     def _undone(self, run_id: str, step: int) -> tuple[AbortCause, str] | None:
         rest = self.undo(run_id, within=UNDONE_WITHIN, step=step)

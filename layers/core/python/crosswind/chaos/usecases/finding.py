@@ -67,3 +67,18 @@ class FindRun:
 def missing(name: str, team: str) -> str:
     """The sentence for a definition that is not there."""
     return f"there is no experiment {name} in team {team}"
+
+
+def superseded(experiments: ExperimentStore, run: ExperimentRun) -> str:
+    """Why the approvals of a run's revision count no more, although they are stored with it; empty where they may."""
+    found = experiments.find(run.team, run.experiment)
+    if found is None:
+        return f"experiment {run.experiment} was deleted"
+    return replaced(run.revision, newest=found.revision.number)
+
+
+def replaced(number: int, *, newest: int) -> str:
+    """The sentence for a revision that was edited since; empty for the newest one."""
+    if number == newest:
+        return ""
+    return f"revision {newest} replaced revision {number}, and an edit voids the approvals of what was before"

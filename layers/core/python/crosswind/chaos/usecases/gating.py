@@ -58,6 +58,7 @@ class Asking:
         resolved: What every fault that is meant would hit: of all steps before the run, of one step before that step,
             of what was planned while it runs. None where a provider could not be asked; `unresolved` says why.
         planned: `resolved` repeats what was planned before; `candidates` says nothing then.
+        superseded: Why the revision's approvals are void: it was edited since, or deleted. Empty where they are not.
     """
 
     moment: Moment
@@ -70,6 +71,7 @@ class Asking:
     planned: bool = False
     run: ExperimentRun | None = None
     step: int = 0
+    superseded: str = ""
 
     @property
     def subject(self) -> Subject:
@@ -81,6 +83,7 @@ class Asking:
             resolved=self.resolved,
             unresolved=self.unresolved or "the provider could not be asked",
             planned=self.planned,
+            superseded=self.superseded,
         )
 
 

@@ -24,6 +24,9 @@ AT_ONCE = 16
 
 Lever = Literal["not-asked", "engaged", "disengaged", "failed", "unavailable"]
 
+_PERHAPS_ENGAGED = frozenset(
+    {"engaged", "failed", "unavailable"}
+)  # no answer does not mean that nothing was done
 _PASSING = {"engaging": "engaged", "disengaging": "disengaged"}
 
 _log = logging.getLogger(__name__)
@@ -67,6 +70,8 @@ class HaltChaos:
         )
         self.facts.set_halt(halt)
         if request.safety_lever:
+            # Before it is pulled, so that a call that dies in between leaves the word that it may be engaged.
+            self.facts.set_halt(replace(halt, safety_lever="failed"))
             halt = replace(halt, safety_lever=_engage(self.lever, request.reason))
             self.facts.set_halt(halt)
         return _view(halt, stopping=self._stop(halt))
@@ -114,9 +119,9 @@ class ReleaseChaos:
         self.guard.require_anywhere(actor, Action.RELEASE_CHAOS)
         halt = self.facts.halt()
         lever = "not-asked"
-        if halt is not None and halt.safety_lever in {"engaged", "failed"}:
+        if halt is not None and halt.safety_lever in _PERHAPS_ENGAGED:
             lever = _known(self.lever.disengage(request.reason)) if self.lever else "unavailable"
-            if lever == "failed":
+            if self.lever is not None and lever != "disengaged":
                 raise ConflictError(
                     "the FIS safety lever could not be disengaged, so everything stays halted: try again"
                 )
@@ -140,7 +145,14 @@ class ReadHalt:
 
 
 def _engage(lever: SafetyLever | None, reason: str) -> str:
-    return _known(lever.engage(reason)) if lever else "unavailable"
+    """What became of it. Whatever goes wrong here keeps no run from being stopped."""
+    if lever is None:
+        return "unavailable"
+    try:
+        return _known(lever.engage(reason))
+    except Exception:  # noqa: BLE001  # as above
+        _log.exception("the safety lever could not be engaged")
+        return "failed"
 
 
 def _known(state: str) -> str:

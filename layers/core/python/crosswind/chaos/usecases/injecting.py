@@ -12,6 +12,8 @@ from crosswind.chaos.engine.undoing import GONE
 from crosswind.chaos.model import ExperimentRun, Injection
 from crosswind.chaos.ports import ExperimentRunStore, ExperimentStore, Monitors
 from crosswind.chaos.providing import FaultStatus, Provider, Providers
+from crosswind.chaos.radius import target_ids
+from crosswind.chaos.usecases.finding import superseded
 from crosswind.chaos.usecases.gating import Asking
 from crosswind.chaos.usecases.recording import (
     ENGINE,
@@ -26,6 +28,7 @@ from crosswind.contracts.chaos.gate import GateDecision, GateOutcome, Moment
 from crosswind.contracts.chaos.lifecycle import AbortCause, FaultState, RunState
 from crosswind.contracts.chaos.monitoring import AnnouncementName
 from crosswind.contracts.chaos.runs import TimelineKind
+from crosswind.contracts.chaos.spec import Occasion
 from crosswind.contracts.chaos.tasks import EngineAnswer, Next
 from crosswind.kernel.clock import Clock, from_iso
 from crosswind.kernel.errors import RetryableError, TerminalError, WriteConflictError
@@ -100,6 +103,11 @@ class InjectStep:
         state = self.monitors.state(run.run_id)
         if state is None or state.done or not state.leased:
             raise _StopError(AbortCause.MONITOR_SILENT, "nobody watches the run")
+        lapses = state.last_beat_expires_at
+        if lapses is None or self.clock.now() >= lapses:  # nobody may have swept the lease yet
+            raise _StopError(AbortCause.MONITOR_SILENT, "the monitor has fallen silent")
+        if AnnouncementName.BREACH.value in state.announcements:
+            raise _StopError(AbortCause.SLO, f"a guard was breached before step {step}")
         expected = (AnnouncementName.LIVE, *(AnnouncementName.STEP_OVER for _ in range(1, step)))
         if state.announcements != tuple(each.value for each in expected):
             told = state.announcements[-1] if state.announcements else "nothing"
@@ -117,6 +125,7 @@ class InjectStep:
                 resolved=planning.planned(planned),
                 planned=True,
                 run=run,
+                superseded=superseded(self.experiments, run),
                 step=step,
             )
         )
@@ -231,7 +240,11 @@ class InjectStep:
             raise _StopError(AbortCause.ENGINE, f"{injection.fault} was undone while it went in") from error
 
     def _take_back(self, provider: Provider, injection: Injection) -> None:
-        """The provider answered after the recovery was through with it: undo it, and say so if that is not proven."""
+        """The provider answered after somebody else wrote the fault: undo it, and say so if that is not proven.
+
+        It is not proven either while another one, who asked after us, may still get what it asked for. A run that is
+        analysed has nobody any more who would try again: then its targets stay held, and operators are told.
+        """
         try:
             provider.stop(injection)
             gone = provider.verify_removed(injection).state in GONE
@@ -243,8 +256,16 @@ class InjectStep:
             for each in self.runs.injections(injection.run_id)
             if (each.step, each.fault) == (injection.step, injection.fault)
         )
+        gone = gone and stored.asked_at == injection.asked_at
         state = FaultState.REMOVED if gone else FaultState.UNKNOWN
-        self.runs.save_injection(replace(stored, state=state, detail="it went in late, and was taken back"))
+        told = "it went in late, and was taken back" if gone else "it went in late, and may be in"
+        self.runs.save_injection(replace(stored, state=state, detail=told))
+        run = self.runs.get(injection.run_id)
+        if not gone and run.state is RunState.ANALYZED:
+            self.runs.mark_unverified(run.run_id, target_ids(injection.targets))
+            self.tell(
+                run, Occasion.RECOVERY_UNVERIFIED, f"{injection.fault} of step {injection.step}: {told}"
+            )
 
 
 def _refuse_if_over(run: ExperimentRun) -> None:

@@ -16,6 +16,7 @@ from crosswind.chaos.ports import (
     Objects,
 )
 from crosswind.chaos.providing import Providers
+from crosswind.chaos.usecases.finding import superseded
 from crosswind.chaos.usecases.gating import Asking
 from crosswind.chaos.usecases.recording import (
     ENGINE,
@@ -131,6 +132,7 @@ class CheckPreflight:
                 resolved=None if found.previews is None else planning.resolved(found.previews),
                 unresolved=found.unresolved,
                 run=run,
+                superseded=superseded(self.experiments, run),
             )
         )
 
@@ -155,7 +157,10 @@ class CheckPreflight:
             return _recover("the run was aborted during its preflight check")
         self.publish_phase(run)
         targets = len(planning.held_ids(injections))
-        self.tell(run, Occasion.STARTED, f"{len(injections)} injections into {targets} targets are planned")
+        plural = "" if targets == 1 else "s"
+        self.tell(
+            run, Occasion.STARTED, f"{len(injections)} injections into {targets} target{plural} are planned"
+        )
         ticket = planning.monitor_ticket(run, awaits=_FIRST_ANNOUNCEMENT)
         return EngineAnswer(next=Next.PROCEED, step=1, ticket=ticket)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crosswind.chaos import radius
+from crosswind.chaos import radius, sense
 from crosswind.chaos.model import Revision
 from crosswind.chaos.policies import Policies
 from crosswind.chaos.ports import ExperimentStore
@@ -10,7 +10,7 @@ from crosswind.chaos.providing import Preview
 from crosswind.chaos.resolving import Looked, Resolution, Resolve
 from crosswind.chaos.reviewing import content_digest
 from crosswind.chaos.stepping import longest_seconds
-from crosswind.chaos.usecases.finding import FindExperiment
+from crosswind.chaos.usecases.finding import FindExperiment, replaced
 from crosswind.chaos.usecases.gating import AskGate, Asking
 from crosswind.chaos.views import target_views
 from crosswind.contracts.actors import Action, Actor
@@ -48,9 +48,10 @@ class PreviewExperiment:
                 spec=found.spec,
                 resolved=found.resolved,
                 unresolved=found.unresolved[:500],
+                superseded=replaced(chosen.number, newest=experiment.revision.number),
             )
         )
-        faults = tuple(_fault_preview(each) for each in found.faults)
+        faults = tuple(_fault_preview(each, self._doubts(found, each)) for each in found.faults)
         beyond = self._beyond(found, team=experiment.team)
         proceeds = gate.outcome is GateOutcome.PROCEED
         return ExperimentPreview(
@@ -65,12 +66,21 @@ class PreviewExperiment:
             longest_seconds=longest_seconds(found.spec),
         )
 
+    def _doubts(self, found: Resolution, looked: Looked) -> tuple[str, ...]:
+        """Why this fault in this step would test little or nothing."""
+        if not isinstance(looked.answer, Preview):
+            return ()
+        actions = self.resolve.providers.get(looked.fault.provider).capabilities().actions
+        dosed = any(each.dosed for each in actions if each.action == looked.fault.action)
+        share = looked.step.percent if dosed and looked.answer.candidates == 1 else 100.0
+        return tuple(sense.doubts(found.spec, looked.step, share=share))
+
     def _beyond(self, found: Resolution, *, team: str) -> tuple[str, ...]:
         policy = self.policies.of(found.spec.environment).spec
         return radius.beyond(found.spec, found.resolved or (), team=team, policy=policy)
 
 
-def _fault_preview(looked: Looked) -> FaultPreview:
+def _fault_preview(looked: Looked, doubts: tuple[str, ...]) -> FaultPreview:
     answer = looked.answer
     known = answer if isinstance(answer, Preview) else Preview(candidates=0, targets=(), compensation={})
     missing = [f"permission {each.name} is missing" for each in known.permissions if not each.allowed]
@@ -86,7 +96,7 @@ def _fault_preview(looked: Looked) -> FaultPreview:
         target_count=len(known.targets),
         permissions=known.permissions,
         compensation=known.undo,
-        warnings=known.warnings,
+        warnings=(*known.warnings, *doubts),
         problems=(*unknown, *known.problems, *missing),
     )
 

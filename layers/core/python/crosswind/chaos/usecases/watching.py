@@ -18,6 +18,7 @@ from crosswind.chaos.ports import (
     FactStore,
     Monitors,
 )
+from crosswind.chaos.usecases.finding import superseded
 from crosswind.chaos.usecases.gating import Asking
 from crosswind.chaos.usecases.preflight import WATCH_SECONDS
 from crosswind.chaos.usecases.reaping import CloseUnstarted, ReapRun
@@ -201,6 +202,7 @@ class WatchExperiment:
                 resolved=planning.planned(self.runs.injections(run.run_id)),
                 planned=True,
                 run=run,
+                superseded=superseded(self.experiments, run),
                 step=run.step,
             )
         )

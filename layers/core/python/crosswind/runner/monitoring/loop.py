@@ -5,7 +5,7 @@ in the artifacts bucket. It injects and undoes nothing: when it falls silent, it
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,6 +26,7 @@ from crosswind.runner.faults import Interruption
 from crosswind.runner.monitoring.measuring import Prober
 from crosswind.runner.monitoring.sampling import Sampler, Watched
 from crosswind.runs.ports import ObjectStore
+from crosswind.runs.protocol import MAX_ANNOUNCEMENTS
 
 TURN_SECONDS = 0.1
 READ_PHASE_SECONDS = 1.0
@@ -56,6 +57,7 @@ class Monitor:
     interruption: Interruption
     clock: Clock
     _announced: int = 0
+    _breach_told: bool = False
     _kept: list[str] = field(default_factory=list)
     _pending: list[Sample] = field(default_factory=list)
     _keep_at: float = 0.0
@@ -88,10 +90,11 @@ class Monitor:
             now = time.monotonic()
             if now >= latest or (now >= until and self.beats() > 0 and _measured(plan, observations)):
                 break
-        if observations.held(Phase.BEFORE) and self.beats() > 0:
+        reasons = (*observations.faults(Phase.BEFORE), *observations.guards_amiss())
+        if not reasons and self.beats() > 0:
             self._tell(1, AnnouncementName.LIVE, "the steady state held")
             return True
-        reasons = observations.faults(Phase.BEFORE) or ("no heartbeat could be stored",)
+        reasons = reasons or ("no heartbeat could be stored",)
         self._tell(1, AnnouncementName.UNSTEADY, "; ".join(reasons))
         return False
 
@@ -118,14 +121,19 @@ class Monitor:
 
     def _watch_step(self, phase: PhaseRecord, observations: Observations) -> None:
         number = 1 + phase.step
+        if self._announced == number and number < MAX_ANNOUNCEMENTS and not self._breach_told:
+            number += 1  # the step is over: what breaks while it is undone keeps the next one out
         if self._announced >= number:
             return
         breach = observations.breach or self._stale(phase)
         if breach is not None:
+            self._breach_told = True
             observations.breach = breach
             self._tell(number, AnnouncementName.BREACH, breach.reason)
             self._keep_result(self.clock.now(), observations)
-        elif phase.until is not None and self.clock.now() >= from_iso(phase.until):
+        elif (
+            number == 1 + phase.step and phase.until is not None and self.clock.now() >= from_iso(phase.until)
+        ):
             self._tell(number, AnnouncementName.STEP_OVER, None)
 
     def _stale(self, phase: PhaseRecord) -> Breach | None:
@@ -206,6 +214,9 @@ def read_plan(artifacts: ObjectStore, key: str) -> MonitorPlan:
 
 
 def _measured(plan: MonitorPlan, observations: Observations) -> bool:
-    wanted: Sequence[str] = [probe.name for probe in plan.probes if Phase.BEFORE in probe.phases]
-    seen = {each.probe for each in observations.summaries() if each.phase is Phase.BEFORE and not each.guard}
-    return all(name in seen for name in wanted)
+    """Whether every probe of the steady state and every guard was taken at least once."""
+    wanted = {(probe.name, False) for probe in plan.probes if Phase.BEFORE in probe.phases}
+    wanted |= {(guard.name, True) for guard in plan.guards if Phase.BEFORE in guard.probe.phases}
+    return wanted <= {
+        (each.probe, each.guard) for each in observations.summaries() if each.phase is Phase.BEFORE
+    }

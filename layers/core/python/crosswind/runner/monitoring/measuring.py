@@ -66,6 +66,18 @@ class Prober:
             latency_ms=round((time.monotonic() - began) * 1000, 1),
         )
 
+    def overdue(self, probe: Probe, *, name: str, guard: bool, phase: Phase, step: int) -> Sample:
+        """The sample of a probe that is still being taken although its time is over."""
+        return Sample(
+            probe=name,
+            guard=guard,
+            phase=phase,
+            step=step,
+            at=to_iso(self.clock.now()),
+            status=SampleStatus.UNKNOWN,
+            detail=f"it hangs: nothing came within its {probe.timeout}",
+        )
+
     def _take(self, probe: Probe) -> Measured:
         taker = self.takers.get(probe.type)
         if taker is None:

@@ -1,4 +1,8 @@
-"""Takes the probes of a phase at their intervals, side by side, and hands their samples over in one queue."""
+"""Takes the probes of a phase at their intervals, side by side, and hands their samples over in one queue.
+
+Each probe has a thread of its own, so none waits for another; and one that hangs beyond its time limit, where nobody can
+interrupt it, is told of as unknown at every interval. Otherwise a guard that hangs would be a guard that never trips.
+"""
 
 import queue
 import time
@@ -11,7 +15,7 @@ from crosswind.contracts.chaos.probes import Phase, Probe
 from crosswind.contracts.suites import duration_seconds
 from crosswind.runner.monitoring.measuring import Prober
 
-THREADS = 16
+OVERDUE_SECONDS = 1.0  # beyond a probe's own time limit
 _ONCE = float("inf")  # a suite runs once in a phase
 
 
@@ -27,21 +31,28 @@ class Watched:
     def interval(self) -> float:
         return _ONCE if self.probe.type == "suite" else float(duration_seconds(self.probe.interval))
 
+    @property
+    def patience(self) -> float:
+        """How long a sample may take."""
+        return duration_seconds(self.probe.timeout) + OVERDUE_SECONDS
+
 
 @dataclass(slots=True)
 class _Turn:
     due: float
     busy: bool = False
+    overdue: float = 0.0  # while it is busy: when it is next told of as unknown
 
 
 class Sampler:
-    """A probe is taken again when its interval is over, never twice at once: one that hangs costs its own samples only."""
+    """A probe is taken again when its interval is over, never twice at once."""
 
     def __init__(self, prober: Prober, watched: Sequence[Watched]) -> None:
         self._prober = prober
         self._watched = watched
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="probe")
+        self._pool = ThreadPoolExecutor(max(1, len(watched)), thread_name_prefix="probe")
         self._done: queue.SimpleQueue[tuple[Watched, Sample]] = queue.SimpleQueue()
+        self._hanging: list[Sample] = []
         self._turns: dict[str, _Turn] = {}
         self._place: tuple[Phase, int] | None = None
 
@@ -53,7 +64,7 @@ class Sampler:
                 turn.due = 0.0
 
     def take_due(self) -> None:
-        """Start what is due."""
+        """Start what is due, and tell of what hangs."""
         if self._place is None:
             return
         phase, step = self._place
@@ -61,13 +72,22 @@ class Sampler:
         for watched in self._watched:
             turn = self._turns.setdefault(_key(watched), _Turn(0.0))
             wanted = phase in watched.probe.phases or (watched.guard and phase is Phase.DURING)
+            if wanted and turn.busy and now >= turn.overdue:
+                turn.overdue = now + watched.interval
+                self._hanging.append(
+                    self._prober.overdue(
+                        watched.probe, name=watched.name, guard=watched.guard, phase=phase, step=step
+                    )
+                )
             if not wanted or turn.busy or now < turn.due:
                 continue
-            turn.busy, turn.due = True, now + watched.interval
+            turn.busy, turn.due, turn.overdue = True, now + watched.interval, now + watched.patience
             self._pool.submit(self._take, watched, phase, step)
 
     def samples(self) -> Iterator[Sample]:
         """What has come in since."""
+        hanging, self._hanging = self._hanging, []
+        yield from hanging
         while True:
             try:
                 watched, sample = self._done.get_nowait()

@@ -23,7 +23,13 @@ def fault_status(experiment: Experiment) -> FaultStatus:
     if status in {"running", "stopping"}:
         return FaultStatus(FaultState.ACTIVE, detail, handle, stopped_by=stopped_by(experiment))
     if began(experiment):
-        return FaultStatus(FaultState.REMOVED, detail, handle, stopped_by=stopped_by(experiment))
+        return FaultStatus(
+            FaultState.REMOVED,
+            detail,
+            handle,
+            stopped_by=stopped_by(experiment),
+            failed=status == "failed",
+        )
     return FaultStatus(FaultState.REFUSED, detail, handle, stopped_by=stopped_by(experiment))
 
 
