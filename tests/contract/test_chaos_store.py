@@ -349,6 +349,28 @@ class ExperimentRunStoreContract(ABC):
         store.release(run.run_id, ["toxiproxy:payments"])
         assert store.holds(["toxiproxy:payments"]) == ()
 
+    def test_what_an_ended_run_holds_keeps_nobody_out(self, store: ExperimentRunStore) -> None:
+        first, _ = store.create(make_experiment_run(1), idempotency=None)
+        second, _ = store.create(make_experiment_run(2), idempotency=None)
+        store.plan_injections(first, [make_injection()], [make_hold("payments"), make_hold("cart")])
+        store.save(replace(first, state=RunState.ANALYZED))
+        assert store.holds(["toxiproxy:payments"]) == ()
+        store.plan_injections(second, [make_injection(run=2)], [make_hold("payments", run=2)])
+        assert store.holds(["toxiproxy:cart", "toxiproxy:payments"]) == (make_hold("payments", run=2),)
+
+    @pytest.mark.parametrize("state", [RunState.RUNNING, RunState.RECOVERY, RunState.ANALYZED])
+    def test_nothing_is_planned_for_a_run_that_went_on(
+        self, store: ExperimentRunStore, state: RunState
+    ) -> None:
+        run, _ = store.create(make_experiment_run(), idempotency=None)
+        store.save(replace(run, state=state))
+        with pytest.raises(WriteConflictError):
+            store.plan_injections(run, [make_injection()], [make_hold()])
+        with pytest.raises(WriteConflictError):
+            store.plan_injections(run, [], [make_hold()])
+        assert store.injections(run.run_id) == ()
+        assert store.holds(["toxiproxy:payments"]) == ()
+
     def test_what_is_not_proven_clean_is_kept_from_everybody(self, store: ExperimentRunStore) -> None:
         run, _ = store.create(make_experiment_run(1), idempotency=None)
         store.create(make_experiment_run(2), idempotency=None)

@@ -18,12 +18,12 @@ FOLDER = Path(__file__).with_name("schemas")
 
 def _models() -> dict[str, type[WireModel]]:
     found: dict[str, type[WireModel]] = {}
-    for module in pkgutil.iter_modules(contracts.__path__):
-        area = importlib.import_module(f"crosswind.contracts.{module.name}")
+    for module in pkgutil.walk_packages(contracts.__path__, f"{contracts.__name__}."):
+        area = importlib.import_module(module.name)
         for name, value in vars(area).items():
             is_model = isinstance(value, type) and issubclass(value, WireModel) and value is not WireModel
             if is_model and value.__module__ == area.__name__:
-                found[f"{module.name}.{name}"] = value
+                found[f"{area.__name__.removeprefix(f'{contracts.__name__}.')}.{name}"] = value
     return found
 
 

@@ -16,7 +16,7 @@ from crosswind.chaos.model import (
     Target,
     TimelineEvent,
 )
-from crosswind.chaos.ports import RunFilter
+from crosswind.chaos.ports import PLANNABLE, RunFilter
 from crosswind.chaos.radius import target_ids
 from crosswind.contracts.chaos.gate import GateDecision
 from crosswind.contracts.chaos.lifecycle import FaultState, RevisionState, RunState
@@ -185,6 +185,8 @@ class MemoryExperimentRunStore:
         self, run: ExperimentRun, injections: Sequence[Injection], holds: Sequence[Hold]
     ) -> None:
         with self._lock:
+            if self.runs[run.run_id].state not in PLANNABLE:
+                raise WriteConflictError(f"{run.run_id} is past its preflight check")
             earlier = {(each.step, each.fault): each for each in self.injections(run.run_id)}
             planned = [each for each in earlier.values() if each.state is FaultState.PLANNED]
             for each in planned:
@@ -195,9 +197,7 @@ class MemoryExperimentRunStore:
                     version = (known.version if known else 0) + 1
                     self.planned[each.run_id, each.step, each.fault] = replace(each, version=version)
             others = [
-                self.held[each.target_id]
-                for each in holds
-                if self.held.get(each.target_id, each).run_id != run.run_id
+                each for each in self.holds([hold.target_id for hold in holds]) if each.run_id != run.run_id
             ]
             if others:
                 shown = ", ".join(f"{each.target_id} by {each.run_id}" for each in others)
@@ -221,7 +221,9 @@ class MemoryExperimentRunStore:
             return self.planned[place]
 
     def holds(self, target_ids: Sequence[str]) -> tuple[Hold, ...]:
-        return tuple(self.held[each] for each in sorted(set(target_ids)) if each in self.held)
+        found = [self.held[each] for each in sorted(set(target_ids)) if each in self.held]
+        going_on = {each.run_id for each in self.unfinished()}
+        return tuple(each for each in found if each.run_id in going_on)
 
     def mark_unverified(self, run_id: str, target_ids: Sequence[str]) -> None:
         run = self.get(run_id)

@@ -91,6 +91,7 @@ class Life:
         self.back_at: datetime | None = None
         self.limited = False
         self.struck_at: datetime | None = None
+        self.follows: Blow | None = None  # the blow at the place after the first one
         self.last_there: datetime | None = None
         self.last_there_alone: datetime | None = None
         self.undone_by: set[str] = set()
@@ -190,6 +191,9 @@ class Life:
 
     def _come_by(self, what: str) -> None:
         if self.struck_at is not None:
+            following, self.follows = self.follows, None
+            if following is not None:
+                following(self)
             return
         self.places.append((self.run.state, what))
         if self._blow is not None and self._place == len(self.places) - 1:

@@ -18,6 +18,7 @@ from crosswind.contracts.actors import Actor, Role
 from crosswind.contracts.chaos.gate import HaltRequest
 from crosswind.contracts.chaos.lifecycle import AbortCause, ExperimentVerdict, RunState
 from crosswind.contracts.permissions import Guard
+from crosswind.kernel.errors import DependencyError
 from crosswind.platform.access import decide
 from tests.unit.chaos.engine.life import (
     BREACHED,
@@ -34,6 +35,7 @@ from tests.unit.chaos.engine.life import (
 )
 from tests.unit.chaos.engine.machine import Killed
 from tests.unit.chaos.engine.provider import Mood
+from tests.unit.chaos.engine.stand_ins import RUN_ID
 
 ROADS: Mapping[RunState, Road] = {
     RunState.SCHEDULED: SMOOTH,
@@ -52,6 +54,7 @@ _CALLS = ("preview", "inject", "status", "stop", "verify")
 _OPERATOR = Actor(subject="ops", issuer="https://issuer.example", teams=("demo",), roles=(Role.ADMIN,))
 _LATE_AT_MOST = timedelta(minutes=2)  # after the deadline
 _AWAY = timedelta(minutes=15)
+_REAPED_AFTER = 25  # seconds: longer than an abort waits for the engine
 _NOTICED_WITHIN = timedelta(seconds=10)
 _NOTHING, _UNPROVEN = "nothing was in", "told, held"
 
@@ -96,6 +99,30 @@ def _restart(life: Life) -> None:
     raise Killed
 
 
+def _end(life: Life) -> None:
+    """The worker is slow; the reaper ends the run meanwhile."""
+    _abort(life)
+    life.world.clock.advance(_REAPED_AFTER)
+    life.world.reap(RUN_ID)
+
+
+def _abort_then(death: Blow) -> Blow:
+    def strike(life: Life) -> None:
+        _end(life)
+        life.follows = death
+        if (
+            life.places[-1][1] == "provider.inject"
+        ):  # the call is bounded by less than the reaper waited for it
+            raise DependencyError("no answer")
+
+    return strike
+
+
+def _lose(life: Life) -> None:
+    life.lose_executions()
+    raise Killed
+
+
 def _second(life: Life) -> None:
     life.execute()
 
@@ -132,6 +159,12 @@ AWAY = Fault(
     (_nobody,),
     "the whole control plane is away for 15 minutes; the provider ends a fault after its duration",
 )
+ENDED_MEANWHILE = Fault(
+    "abort, then killed worker",
+    (_abort_then(_kill), _abort_then(_lose)),
+    "a person aborts the run, the reaper ends it while the Lambda works on, and that dies at the next place; or its "
+    "execution with it",
+)
 GONE_FOR_GOOD = Fault("provider gone", (_gone,), "it never answers again")
 FAULTS: tuple[Fault, ...] = (
     Fault("abort", (_abort,), "a person aborts the run"),
@@ -140,6 +173,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "killed worker", (_kill,), "the Lambda that works dies here; its retry, if it has one, begins anew"
     ),
+    ENDED_MEANWHILE,
     Fault("restarted emulator", (_restart,), "executions, tokens and messages are forgotten"),
     Fault(
         "provider error",
@@ -228,9 +262,11 @@ def _untidy(life: Life, fault: Fault) -> Iterator[str]:
         if run.state is not RunState.RECOVERY_UNVERIFIED and fault is not ALONE and not waits:
             yield f"the run stays {run.state.value}"
         return
-    if store.held:
+    if store.holds(list(store.held)):
         yield f"{sorted(store.held)} is held for ever"
-    if life.world.dead_man.armed is not None:
+    if (
+        life.world.dead_man.armed is not None and fault is not ENDED_MEANWHILE
+    ):  # it may ring once, for nothing
         yield "the dead man is still armed"
     if any(each.state not in GONE for each in store.planned.values()):
         yield "it is analysed, and not every removal is proven"

@@ -26,6 +26,9 @@ from crosswind.contracts.events import DomainEvent
 from crosswind.kernel.ids import IdempotencyKey
 from crosswind.kernel.paging import Page
 
+PLANNABLE = frozenset({RunState.SCHEDULED, RunState.PREFLIGHT_CHECK})
+"""Where injections may be planned and targets taken."""
+
 
 class ExperimentStore(Protocol):
     """Definitions with their revisions."""
@@ -128,7 +131,7 @@ class ExperimentRunStore(Protocol):
         """Store every injection with its compensation and take hold of every target, all or nothing per target set, before anything is injected.
 
         Safe to repeat for the same run: what is still planned is planned anew, what was asked for stays. Raises
-        ConflictError naming who holds a target, and WriteConflictError.
+        ConflictError naming who holds a target, and WriteConflictError, also where the run is past its preflight check.
         """
         ...
 
@@ -141,7 +144,7 @@ class ExperimentRunStore(Protocol):
         ...
 
     def holds(self, target_ids: Sequence[str]) -> tuple[Hold, ...]:
-        """Who has these targets."""
+        """Who has these targets. A run that is analysed has none, whatever a Lambda of it wrote down too late."""
         ...
 
     def mark_unverified(self, run_id: str, target_ids: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from crosswind.adapters.aws.dynamo import ConditionFailedError, Dynamo, Transact
 from crosswind.chaos.model import Hold
 from crosswind.kernel.errors import ConflictError, WriteConflictError
 
-_AT_ONCE = 100  # what a transaction takes
+_AT_ONCE = 99  # what a transaction takes beside its condition
 _SHOWN = 5
 
 
@@ -28,8 +28,11 @@ class DynamoHolds:
         found = map(read_hold, self.dynamo.get_many(self.table, keys))
         return tuple(sorted(found, key=lambda hold: hold.target_id))
 
-    def take(self, run_id: str, holds: Sequence[Hold]) -> None:
-        """Take all of them or none. Raises ConflictError naming who has one."""
+    def take(self, run_id: str, holds: Sequence[Hold], *, only_if: dict[str, object]) -> None:
+        """Take all of them or none, while the condition on the run holds.
+
+        Raises ConflictError naming who has one, and WriteConflictError.
+        """
         ordered = sorted(holds, key=lambda hold: hold.target_id)
         had = {
             each.target_id for each in self.of([hold.target_id for hold in ordered]) if each.run_id == run_id
@@ -37,7 +40,7 @@ class DynamoHolds:
         for start in range(0, len(ordered), _AT_ONCE):
             some = ordered[start : start + _AT_ONCE]
             try:
-                self.dynamo.transact([self._claim(each) for each in some])
+                self.dynamo.transact([only_if, *map(self._claim, some)])
             except TransactionFailedError as lost:
                 new = [each.target_id for each in ordered[:start] if each.target_id not in had]
                 self.release(run_id, new)
@@ -69,7 +72,7 @@ class DynamoHolds:
     def _conflict(self, run_id: str, wanted: Sequence[str]) -> ConflictError | WriteConflictError:
         others = [each for each in self.of(wanted) if each.run_id != run_id]
         if not others:
-            return WriteConflictError("another run let go of a target at this moment")
+            return WriteConflictError("the run went on, or another let go of a target, at this moment")
         shown = ", ".join(f"{each.target_id} by {each.run_id}" for each in others[:_SHOWN])
         return ConflictError(f"held already: {shown}")
 

@@ -43,10 +43,10 @@ from crosswind.adapters.aws.keys import (
 )
 from crosswind.adapters.aws.work_items import expires_at
 from crosswind.chaos.model import ExperimentRun, Hold, Injection, TimelineEvent
-from crosswind.chaos.ports import RunFilter
+from crosswind.chaos.ports import PLANNABLE, RunFilter
 from crosswind.chaos.radius import target_ids
 from crosswind.contracts.chaos.gate import GateDecision
-from crosswind.contracts.chaos.lifecycle import FaultState
+from crosswind.contracts.chaos.lifecycle import FaultState, RunState
 from crosswind.contracts.events import DomainEvent
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, NotFoundError, WriteConflictError
@@ -158,13 +158,13 @@ class DynamoExperimentRunStore:
         for each in injections:
             known = earlier.get((each.step, each.fault))
             if known is None or known.state is FaultState.PLANNED:
-                self._write(replace(each, version=known.version if known else 0))
+                self._plan(replace(each, version=known.version if known else 0))
         planned = [each for each in earlier.values() if each.state is FaultState.PLANNED]
         meant = {(each.step, each.fault) for each in injections}
         for each in planned:
             if (each.step, each.fault) not in meant:
                 self._drop(each)
-        self._holds.take(run.run_id, holds)
+        self._take(run.run_id, holds)
         asked_for = [each for each in earlier.values() if each.state is not FaultState.PLANNED]
         wanted = {each.target_id for each in holds} | set(_hit(asked_for))
         self._holds.release(run.run_id, [each for each in _hit(planned) if each not in wanted])
@@ -177,7 +177,9 @@ class DynamoExperimentRunStore:
         return self._write(injection)
 
     def holds(self, target_ids: Sequence[str]) -> tuple[Hold, ...]:
-        return self._holds.of(target_ids)
+        found = self._holds.of(target_ids)
+        over = self._over(found)
+        return tuple(each for each in found if each.run_id not in over)
 
     def mark_unverified(self, run_id: str, target_ids: Sequence[str]) -> None:
         run = self.get(run_id)
@@ -216,6 +218,26 @@ class DynamoExperimentRunStore:
     def mark_sent(self, event_id: str) -> None:
         self.dynamo.delete(self.table, event_key(event_id))
 
+    def _take(self, run_id: str, holds: Sequence[Hold]) -> None:
+        """What an ended run could not let go of, because its Lambda died, keeps nobody out."""
+        try:
+            self._holds.take(run_id, holds, only_if=self._is_planned(run_id))
+        except ConflictError:
+            held = self._holds.of([each.target_id for each in holds])
+            over = self._over(held)
+            if not over:
+                raise
+            for ended in over:
+                self._holds.release(ended, [each.target_id for each in held if each.run_id == ended])
+            self._holds.take(run_id, holds, only_if=self._is_planned(run_id))
+
+    def _over(self, holds: Iterable[Hold]) -> frozenset[str]:
+        """Which runs behind them are analysed. One that is not there any more has expired, as only those do."""
+        keys = [run_key(each) for each in sorted({hold.run_id for hold in holds})]
+        runs = map(read_run, self.dynamo.get_many(self.table, keys))
+        going_on = {each.run_id for each in runs if each.state is not RunState.ANALYZED}
+        return frozenset({hold.run_id for hold in holds} - going_on)
+
     @property
     def _holds(self) -> DynamoHolds:
         return DynamoHolds(self.dynamo, self.table)
@@ -228,6 +250,27 @@ class DynamoExperimentRunStore:
         except ConditionFailedError as lost:
             raise WriteConflictError(f"{injection.marker} was changed by another writer") from lost
         return saved
+
+    def _plan(self, injection: Injection) -> None:
+        saved = replace(injection, version=injection.version + 1)
+        item = injection_item(saved, now=self.clock.now(), retention=self.retention)
+        write = self._put(item, expect(injection.version or None))
+        try:
+            self.dynamo.transact([self._is_planned(injection.run_id), write])
+        except TransactionFailedError as lost:
+            raise WriteConflictError(f"{injection.marker} or its run was changed by another writer") from lost
+
+    def _is_planned(self, run_id: str) -> dict[str, Any]:
+        """Whoever ends a run looks for what it planned once: nothing may be added after that by a Lambda that is late."""
+        states = {f":{each.value}": each.value for each in PLANNABLE}
+        check = {
+            "TableName": self.table,
+            "Key": run_key(run_id),
+            "ConditionExpression": f"#state IN ({', '.join(sorted(states))})",
+            "ExpressionAttributeNames": {"#state": "state"},
+            "ExpressionAttributeValues": to_item(states),
+        }
+        return {"ConditionCheck": check}
 
     def _drop(self, injection: Injection) -> None:
         place = injection_key(injection.run_id, injection.step, injection.fault)

@@ -167,11 +167,11 @@ class InjectStep:
             return
         if injection.state is not FaultState.PLANNED and injection.state not in _ASKED:
             raise _StopError(AbortCause.ENGINE, f"{injection.fault} was undone before it was in")
+        provider = self.providers.get(injection.provider)
         _refuse_if_over(self.runs.get(injection.run_id))
         asked = self._save(
             replace(injection, state=FaultState.INJECTING, asked_at=self.clock.now(), detail=None)
         )
-        provider = self.providers.get(injection.provider)
         status = self._asked(provider, asked)
         now = self.clock.now()
         changed = replace(

@@ -38,6 +38,7 @@ from crosswind.kernel.errors import ConflictError, RetryableError, TerminalError
 WATCH_SECONDS = 15
 _HELD_POSTPONES = timedelta(minutes=1)
 _FIRST_ANNOUNCEMENT = 1
+_ABORTED_MEANWHILE = "the run was aborted during its preflight check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class CheckPreflight:
             return EngineAnswer(
                 next=Next.BLOCKED, reason=run.decision.reason[:1000] if run.decision else None
             )
-        if run.state is not RunState.PREFLIGHT_CHECK or run.abort is not None:
+        if _is_over(run):
             return _recover(run.abort.reason if run.abort else f"the run is {run.state.value}")
         self.queues.watch(run_id, delay_seconds=WATCH_SECONDS)
         try:
@@ -139,6 +140,8 @@ class CheckPreflight:
     def _prepare(
         self, run: ExperimentRun, previews: tuple[Previewed, ...], decision: GateDecision
     ) -> EngineAnswer:
+        if _is_over(self.runs.get(run.run_id)):  # asking the providers and the gate takes its time
+            return _recover(_ABORTED_MEANWHILE)
         now = self.clock.now()
         injections = planning.injections(run, previews)
         try:
@@ -152,9 +155,9 @@ class CheckPreflight:
         self._put(layout.monitor_key(run.run_id), plan.to_wire())
         self._put(layout.order_key(run.run_id), planning.monitor_order(run))
         run = self.change(run.run_id, lambda stored: self._decided(stored, decision))
-        if run.abort is not None or run.state is not RunState.PREFLIGHT_CHECK:
+        if _is_over(run):
             self.runs.release(run.run_id, planning.held_ids(injections))
-            return _recover("the run was aborted during its preflight check")
+            return _recover(_ABORTED_MEANWHILE)
         self.publish_phase(run)
         targets = len(planning.held_ids(injections))
         plural = "" if targets == 1 else "s"
@@ -182,7 +185,7 @@ class CheckPreflight:
         self, run: ExperimentRun, decision: GateDecision, *, until: datetime, reason: str
     ) -> EngineAnswer:
         def decide(stored: ExperimentRun) -> Change | None:
-            if stored.state is not RunState.PREFLIGHT_CHECK or stored.abort is not None:
+            if _is_over(stored):
                 return None
             return self.change.moved(
                 stored,
@@ -197,13 +200,18 @@ class CheckPreflight:
         self.runs.release(run.run_id, planning.held_ids(self.runs.injections(run.run_id)))
         stored = self.change(run.run_id, decide)
         if stored.state is not RunState.BLOCKED:
-            return _recover("the run was aborted during its preflight check")
+            return _recover(_ABORTED_MEANWHILE)
         self.tell(stored, Occasion.BLOCKED, f"{reason}; asked again at {to_iso(until)}")
         return EngineAnswer(next=Next.BLOCKED, reason=reason[:1000])
 
     def _abort(self, run: ExperimentRun, cause: AbortCause, reason: str) -> EngineAnswer:
         self.record_abort(run.run_id, cause=cause, reason=reason, by=ENGINE)
         return _recover(reason)
+
+
+def _is_over(run: ExperimentRun) -> bool:
+    """Whether nothing more is to be prepared: somebody aborted it, or another execution went on with it."""
+    return run.state is not RunState.PREFLIGHT_CHECK or run.abort is not None
 
 
 def _recover(reason: str) -> EngineAnswer:
