@@ -24,6 +24,7 @@ from cdk.constructs.topic import encrypted_topic
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import CHAOS, RunsStack
 from cdk.stages import Stage, Surroundings
+from crosswind.contracts.events import EXPERIMENT_FINISHED, RUN_FINISHED, STAGE_MOVED
 from crosswind.contracts.schedules import EventType
 from crosswind.settings import ChaosControlSettings, ChaosSettings, Settings
 
@@ -50,6 +51,7 @@ _WORKERS = {
     "start_experiments": _Limits(60),
     "watch_experiments": _Limits(300, 1024),
     "start_on_event": _Limits(60),
+    "accompany_runs": _Limits(60),
 }
 _SETS_ALARMS = ("preflight_check", "recover", "analyze")
 
@@ -60,6 +62,7 @@ class ChaosStack(Stack):
     table: Table
     watch: Queue
     events: Queue
+    beside: Queue
     operators: aws_sns.Topic
     schedules: Schedules
     machine: StateMachine
@@ -194,6 +197,7 @@ class ChaosStack(Stack):
 
         self.watch = queue("ExperimentWatch", consumer="watch_experiments", oldest=Duration.minutes(3))
         self.events = queue("ExperimentEvents", consumer="start_on_event", oldest=Duration.minutes(30))
+        self.beside = queue("SuiteEvents", consumer="accompany_runs", oldest=Duration.minutes(3))
 
     def _define_topic(self) -> None:
         self.operators = encrypted_topic(
@@ -253,6 +257,7 @@ class ChaosStack(Stack):
         for module, queue, batch in (
             ("watch_experiments", self.watch, 1),
             ("start_on_event", self.events, 10),
+            ("accompany_runs", self.beside, 10),
         ):
             worker = self.workers[module]
             access.consume(worker.role, queue.queue)
@@ -273,6 +278,16 @@ class ChaosStack(Stack):
             event_bus=self._platform.bus,
             event_pattern=aws_events.EventPattern(detail_type=[each.value for each in EventType]),
             targets=[aws_events_targets.SqsQueue(self.events.queue)],
+        )
+        aws_events.Rule(
+            self,
+            "SuiteEventsRule",
+            description="Stages that experiments run beside, and the ends of both.",
+            event_bus=self._platform.bus,
+            event_pattern=aws_events.EventPattern(
+                detail_type=[STAGE_MOVED, RUN_FINISHED, EXPERIMENT_FINISHED]
+            ),
+            targets=[aws_events_targets.SqsQueue(self.beside.queue)],
         )
         starter = self.workers["start_experiments"].function
         aws_events.Rule(
@@ -316,6 +331,9 @@ class ChaosStack(Stack):
         self.let_ask_gate(watcher)
         self.let_inject(watcher)
         access.send(watcher, self._runs.executor.queue)
+        beside = self.workers["accompany_runs"].role  # it aborts, and closes what no execution is in
+        self.let_carry_runs(beside)
+        self.schedules.let_clear_alarms(beside)
         for module in ("watch_experiments", "start_experiments"):
             self.schedules.let_set_alarms(self.workers[module].role)
             self.schedules.let_clear_alarms(self.workers[module].role)

@@ -336,7 +336,8 @@ class RunsStack(Stack):
             access.write_objects(self.tasks[module].role, artifacts, ARTIFACTS)
         for module in ("close_stage", "judge_run"):
             access.read_objects(self.tasks[module].role, artifacts, ARTIFACTS)
-        access.publish_events(self.tasks["publish_run"].role, self._platform.bus)
+        for module in ("publish_run", "close_stage"):  # a stage's end stops the experiment beside it
+            access.publish_events(self.tasks[module].role, self._platform.bus)
         for module in ("ingest_shard", "record_failure"):  # they end shards: by fail-fast, or for good
             role = self.tasks[module].role
             access.write_table(role, self.queue_table)

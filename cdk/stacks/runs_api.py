@@ -14,6 +14,7 @@ from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage
 
 _SETS_ALARMS = ("put_schedule", "resume_schedule", "pause_schedule", "delete_schedule")
+_KNOW_CHAOS = ("record_deployment", "submit_run", "create_plan")
 
 
 class RunsApiStack(Stack):
@@ -52,7 +53,7 @@ class RunsApiStack(Stack):
                 stage=self._stage, key=self._platform.key, code=Code(self, packages), area="runs"
             ),
             settings=(control,),
-            special=special | {"record_deployment": (control, self._chaos.control_settings())},
+            special=special | dict.fromkeys(_KNOW_CHAOS, (control, self._chaos.control_settings())),
         )
 
     def _grant_reads(self) -> None:
@@ -61,6 +62,8 @@ class RunsApiStack(Stack):
             access.read_table(self.functions[name].role, self._runs.runs_table)
         for name in ("get_queue", "get_team_queue"):
             access.read_table(self.functions[name].role, self._runs.queue_table)
+        for name in ("submit_run", "create_plan"):  # is an experiment beside a stage approved?
+            access.read_table(self.functions[name].role, self._chaos.table)
         for name in ("list_suites", "get_suite"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
         for name in ("list_results", "list_artifacts", "read_logs"):

@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from crosswind.adapters.aws.run_store import DynamoRunStore
+from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
+from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
 from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.errors import ConflictError, InvalidInputError, NotFoundError, WriteConflictError
 from crosswind.kernel.ids import IdempotencyKey
-from crosswind.runs.model import Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
+from crosswind.runs.model import Beside, Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
 from crosswind.runs.ports import RunFilter, RunStore
 from tests.fakes import START, MemoryRunStore, SettableClock, make_event, make_run
 from tests.stores.embedded import Tables
@@ -95,6 +97,25 @@ class RunStoreContract(ABC):
             default_branch="main",
             failed_fast={"0": "shard-00001"},
             chain=("shop",),
+            beside=(
+                Beside(
+                    stage=1,
+                    experiment="slow-payments",
+                    round=2,
+                    after_seconds=5,
+                    required=False,
+                    parameters={"latency": 800},
+                    began_at=START,
+                    ended_at=START,
+                    experiment_run="exp-1",
+                    state=ExperimentState.ANALYZED,
+                    verdict=ExperimentVerdict.HELD,
+                    reason="It held.",
+                    injected_at=START,
+                    removed_at=START,
+                ),
+                Beside(stage=2, experiment="slow-payments", refused=True),
+            ),
             trigger="schedule/nightly",
         )
 

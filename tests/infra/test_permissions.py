@@ -52,8 +52,15 @@ _CARRIES_EXPERIMENTS = _CHAOS_TASKS | {
     "watch_experiments",
     "abort_experiment",
     "halt_chaos",
+    "accompany_runs",
 }
-_STARTS_EXPERIMENTS = {"start_experiment", "start_experiments", "start_on_event", "watch_experiments"}
+_STARTS_EXPERIMENTS = {
+    "start_experiment",
+    "start_experiments",
+    "start_on_event",
+    "accompany_runs",
+    "watch_experiments",
+}
 _ASKS_PROVIDERS = {
     "preflight_check",
     "inject_step",
@@ -94,7 +101,7 @@ _STARTS = _STARTS_EXPERIMENTS | {
 _PUBLISHES = (
     _CARRIES_EXPERIMENTS
     | _STARTS_EXPERIMENTS
-    | {"publish_run", "watch_run", "sweep_runs", "recover_run", "record_deployment"}
+    | {"publish_run", "close_stage", "watch_run", "sweep_runs", "recover_run", "record_deployment"}
 )
 _CONSUMES = {
     "admit_work",
@@ -104,6 +111,7 @@ _CONSUMES = {
     "fire_triggers",
     "watch_experiments",
     "start_on_event",
+    "accompany_runs",
 }
 _READS_ONLY = {
     "list_runs",
@@ -143,6 +151,7 @@ _CLEARS_ALARMS = {
     "pause_schedule",
     "reap_experiments",
     "abort_experiment",
+    "accompany_runs",
     "halt_chaos",
 } | _ARMS
 _WRITES_TESTS = {"record_history", "put_quarantine", "delete_quarantine"}

@@ -44,7 +44,7 @@ _CHAOS_TASKS = {
     "record_engine_failure",
     "reap_experiments",  # it knows no machine either
 }
-_CHAOS_WORKERS = {"watch_experiments", "start_experiments", "start_on_event"}
+_CHAOS_WORKERS = {"watch_experiments", "start_experiments", "start_on_event", "accompany_runs"}
 _STACKS = {"platform", "runs", "schedules", "chaos", "runs-api", "chaos-api", "edge"}
 
 _SETS_ALARMS = {"put_schedule", "resume_schedule", "pause_schedule", "delete_schedule"}
@@ -191,7 +191,7 @@ def test_gateway_errors_are_problem_documents(assembly: Assembly) -> None:
 
 def test_what_fed_workers_receive_they_answer_item_by_item(assembly: Assembly) -> None:
     mappings = assembly.resources("AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 8
+    assert len(mappings) == 9
     assert all(
         each["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in mappings
     )

@@ -32,6 +32,11 @@ def _throws(error: str = "Lambda.Unknown") -> dict[str, Any]:
     return {"0-9": {"Throw": {"Error": error, "Cause": "mocked"}}}
 
 
+def waiting(stage: int) -> dict[str, Any]:
+    """PlanRunAnswer of a stage that has ended before the experiment beside it."""
+    return {**proceed(stage), "outcome": "waiting"}
+
+
 _STOP = {"outcome": "stop", "reason": "nothing more to run"}
 _PLAIN: Answers = {
     "RunPreparation": {"0-9": {"Return": work_answer("prepare-00000")}},
@@ -61,6 +66,7 @@ CASES: dict[str, Answers] = {
         **_PLAIN,
         "CloseStage": _returns({"outcome": "stop", "reason": "stage 0 has failures"}),
     },
+    "waits-for-experiment": {**_PLAIN, "CloseStage": _returns(waiting(0), waiting(0), proceed(1), _STOP)},
     "plan-stops": {**_PLAIN, "PlanRun": _returns(_STOP)},
     "only-planned": {**_PLAIN, "PlanRun": _returns({"outcome": "planned"})},
     "tickets-missing": {**_PLAIN, "PlanRun": _returns(proceed(0, MISSING))},

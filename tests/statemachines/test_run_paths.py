@@ -197,6 +197,25 @@ def test_a_second_stage_runs_after_the_first(machine: Machine) -> None:
     assert sorted(works) == ["shard-00000", "shard-00001", "shard-10000", "shard-10001"]
 
 
+def test_the_next_stage_waits_until_the_experiment_beside_the_last_one_is_over(machine: Machine) -> None:
+    run = machine.run("waits-for-experiment")
+    assert run.ended() == "SUCCEEDED"
+    waiting = ["ChooseStage", "AwaitExperiment", "CloseStage"]
+    stage = ["ChooseStage", "ExecuteShards", "CloseStage"]
+    assert run.path() == [
+        "PrepareRun",
+        "PlanRun",
+        *stage,
+        *waiting,
+        *waiting,
+        *stage,
+        "ChooseStage",
+        "FoldResults",
+        "JudgeRun",
+        "PublishRun",
+    ]
+
+
 def test_a_stage_that_stops_the_run_leads_to_judgement(machine: Machine) -> None:
     run = machine.run("stopped-stage")
     assert run.ended() == "SUCCEEDED"

@@ -282,6 +282,17 @@ def test_get_shows_the_shards_when_asked(crosswind: Terminal, api: FakeApi) -> N
     assert api.requests[0].url.params["detail"] == "true"
 
 
+def test_get_shows_experiments_beside_stages(crosswind: Terminal, api: FakeApi) -> None:
+    ran = {"stage": "load", "experiment": "slow", "experimentRun": "exp-1", "state": "Analyzed"}
+    ran |= {"verdict": "falsified", "reason": "answers was within tolerance in 10% of its samples."}
+    refused = {"stage": "soak", "experiment": "down", "reason": "everything is halted"}
+    api.on(GET_RUN, finished("passed", "All 3 tests passed.", chaos=[ran, refused]))
+    assert crosswind("get", RUN).stdout.splitlines()[-2:] == [
+        "chaos beside stage load: slow exp-1 falsified: answers was within tolerance in 10% of its samples.",
+        "chaos beside stage soak: down not started: everything is halted",
+    ]
+
+
 def test_list_goes_through_the_pages_up_to_the_limit(crosswind: Terminal, api: FakeApi) -> None:
     row = {"executionId": RUN, "team": "demo", "suite": "shop", "priority": "P1", "actor": "editor"}
     row |= {"state": "finished", "createdAt": "2026-01-31T08:00:00.000Z", "verdict": "passed"}

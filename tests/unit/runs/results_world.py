@@ -29,6 +29,7 @@ from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.closing import CloseStage, PublishRun, RecordFailure
 from crosswind.runs.usecases.discovering import ReadDiscovery
+from crosswind.runs.usecases.following import EndBeside, FollowBeside
 from crosswind.runs.usecases.ingesting import IngestShard
 from crosswind.runs.usecases.judging import FoldRun, JudgeRun
 from crosswind.runs.usecases.planning import PlanRun
@@ -131,7 +132,16 @@ class World:
             committed=CommittedBatches(self.pulls),
             fail_rest=lambda work, mode: self.ended.append((work.key.work_id, mode)),
         )
-        self.close = CloseStage(**given, quarantines=self.quarantines, clock=self.clock)
+        telling: dict[str, Any] = {
+            "runs": self.runs,
+            "bus": self.bus,
+            "clock": self.clock,
+            "pause": no_pause,
+        }
+        self.follow_beside = FollowBeside(**telling)
+        self.close = CloseStage(
+            **given, quarantines=self.quarantines, end_beside=EndBeside(**telling), clock=self.clock
+        )
         shortfall = TellShortfall(OpenWorkList(self.artifacts), MeasureShortfall(self.pulls))
         self.fold = FoldRun(**given, quarantines=self.quarantines, shortfall=shortfall, clock=self.clock)
         self.judge = JudgeRun(**given, history=self.history)

@@ -1,6 +1,7 @@
 """Submitting a run: what is stored, started and refused."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -8,13 +9,16 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.permissions import Guard
+from crosswind.contracts.plans import PlanGoal
 from crosswind.contracts.requests import SubmitRunRequest
 from crosswind.contracts.resolved import ResolvedSuite
+from crosswind.contracts.suites import Scalar
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import ArchiveRef, Discovery, PrepareOrder
 from crosswind.kernel.errors import (
     ConflictError,
     DependencyError,
+    FieldError,
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
@@ -22,7 +26,7 @@ from crosswind.kernel.errors import (
 )
 from crosswind.platform.access import decide
 from crosswind.runs import layout
-from crosswind.runs.model import Run
+from crosswind.runs.model import Beside, Run
 from crosswind.runs.spec_rules import Rules
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.submitting import SubmitRun
@@ -42,6 +46,19 @@ from tests.unit.runs.suites_samples import DIGEST, EDITOR, RUNNER, STRANGER, VIE
 
 
 @dataclass
+class KnownExperiments:
+    """Experiments of team `demo` that are approved."""
+
+    approved: tuple[str, ...] = ("slow-payments",)
+
+    def faults(self, team: str, experiment: str, parameters: Mapping[str, Scalar]) -> Sequence[FieldError]:
+        del parameters
+        if team == "demo" and experiment in self.approved:
+            return ()
+        return (FieldError("experiment", f"team {team!r} has no experiment {experiment!r}"),)
+
+
+@dataclass
 class World:
     """Everything that a submission touches."""
 
@@ -51,6 +68,7 @@ class World:
     sources: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     queues: MemoryQueues = field(default_factory=MemoryQueues)
     executions: MemoryExecutions = field(default_factory=MemoryExecutions)
+    experiments: KnownExperiments = field(default_factory=KnownExperiments)
 
     def __post_init__(self) -> None:
         self.sources.put(layout.archive_key("demo", DIGEST), b"archive")
@@ -67,6 +85,7 @@ class World:
             ids=CountingIds(),
             rules=Rules(),
             queue_limit=10,
+            experiments=self.experiments,
         )
 
     def resolved(self, run: Run) -> ResolvedSuite:
@@ -241,3 +260,55 @@ def test_a_stored_suite_runs_by_name(world: World) -> None:
         put("shop", json.dumps(any_suite()), actor=RUNNER)
     with pytest.raises(InvalidInputError):
         put("other-name", json.dumps(any_suite()), actor=EDITOR)
+
+
+def beside(**chaos: Any) -> dict[str, Any]:
+    """A suite with an experiment beside its second stage."""
+    stages = [
+        {"name": "one", "tests": [any_job()]},
+        {"name": "two", "tests": [any_job(name="load")], "chaos": {"experiment": "slow-payments", **chaos}},
+    ]
+    return any_suite(stages=stages)
+
+
+def test_an_experiment_beside_a_stage_is_kept_with_the_run(world: World) -> None:
+    run, _ = world.submit(
+        SubmitRunRequest(spec=beside(after="30s", parameters={"latency": 800})), actor=EDITOR
+    )
+    assert world.runs.get(run.run_id).beside == (
+        Beside(stage=1, experiment="slow-payments", after_seconds=30, parameters={"latency": 800}),
+    )
+
+
+def test_an_experiment_that_cannot_start_is_refused_with_its_field(world: World) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        world.submit(SubmitRunRequest(spec=beside(experiment="nope")), actor=EDITOR)
+    assert [fault.path for fault in caught.value.errors] == ["spec.stages[1].chaos.experiment"]
+    assert world.executions.started == {}
+
+
+def test_who_may_not_start_experiments_starts_them_only_by_a_suite_that_an_editor_stored(
+    world: World,
+) -> None:
+    with pytest.raises(ForbiddenError):
+        world.submit(SubmitRunRequest(spec=beside()), actor=RUNNER)
+    put = PutSuite(suites=world.suites, guard=Guard(decide), clock=SettableClock(), rules=Rules())
+    put("shop", json.dumps(beside()), actor=EDITOR)
+    run, _ = world.submit(SubmitRunRequest(suite="shop"), actor=RUNNER)
+    assert len(run.beside) == 1
+
+
+def test_a_plan_runs_no_experiment(world: World) -> None:
+    run, _ = world.submit(SubmitRunRequest(spec=beside()), actor=RUNNER, goal=PlanGoal())
+    assert run.beside == ()
+
+
+def test_what_an_experiment_beside_a_stage_cannot_mean_is_refused(world: World) -> None:
+    wrong = beside(after="48h", parameters={"latency": "${{ parameters.latency }}"}, during="night")
+    with pytest.raises(InvalidInputError) as caught:
+        world.submit(SubmitRunRequest(spec=wrong), actor=EDITOR)
+    assert sorted(fault.path for fault in caught.value.errors) == [
+        "spec.stages[1].chaos.after",
+        "spec.stages[1].chaos.during",
+        "spec.stages[1].chaos.parameters.latency",
+    ]

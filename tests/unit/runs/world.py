@@ -34,6 +34,7 @@ from crosswind.runs.pulling.model import Batch
 from crosswind.runs.pulling.worklist import WorkList
 from crosswind.runs.usecases.cancelling import CancelRun, EndWork
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
+from crosswind.runs.usecases.following import FollowBeside
 from crosswind.runs.usecases.leasing import BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
 from crosswind.runs.usecases.pulling import (
     CommitBatch,
@@ -177,6 +178,7 @@ class World(MemoryExecutions):
             return_lapsed=ReturnLapsed(self.pulls, self.works, no_pause),
             end_work=end_work,
             recover=self.recover,
+            follow_beside=FollowBeside(self.runs, MemoryEventBus(), self.clock, no_pause),
             clock=self.clock,
             pause=no_pause,
         )

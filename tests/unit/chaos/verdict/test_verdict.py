@@ -59,6 +59,7 @@ def test_what_is_not_proven_gone_goes_before_everything_else(state: FaultState) 
         (AbortCause.MONITOR_SILENT, ExperimentVerdict.NOT_INJECTED),
         (AbortCause.STEADY_STATE, ExperimentVerdict.INCONCLUSIVE),
         (AbortCause.ACTOR, ExperimentVerdict.ABORTED),
+        (AbortCause.SUITE_ENDED, ExperimentVerdict.NOT_INJECTED),
         (AbortCause.HALT, ExperimentVerdict.ABORTED),
     ],
 )

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs
     from crosswind.runs.usecases.rerunning import RerunRun
     from crosswind.runs.usecases.sources import CreateSource
-    from crosswind.runs.usecases.submitting import SubmitRun
     from crosswind.runs.usecases.suites import DeleteSuite, GetSuite, ListSuites, PutSuite, ValidateSuite
 
 # Use cases are imported where they are made: a handler pays for the one that it uses.
@@ -40,33 +39,12 @@ _GUARD = Guard(decide)
 
 
 @cache
-def submit_run() -> "SubmitRun":
-    """SubmitRun."""
-    from crosswind.runs.usecases.submitting import SubmitRun
-
-    settings = _settings()
-    return SubmitRun(
-        runs=stores.run_store(settings),
-        suites=stores.suite_store(settings),
-        artifacts=stores.artifacts(settings),
-        sources=stores.sources(settings),
-        queue=stores.queue_store(settings),
-        queues=stores.queues(settings),
-        executions=stores.executions(settings),
-        guard=_GUARD,
-        clock=SystemClock(),
-        ids=RandomIds(),
-        rules=_rules(),
-        queue_limit=settings.queue_limit,
-    )
-
-
-@cache
 def create_plan() -> "CreatePlan":
     """CreatePlan."""
+    from crosswind.bootstrap import submitting
     from crosswind.runs.usecases.previewing import CreatePlan
 
-    return CreatePlan(submit_run())
+    return CreatePlan(submitting.submit_run())
 
 
 @cache
@@ -278,7 +256,7 @@ def validate_suite() -> "ValidateSuite":
     """ValidateSuite."""
     from crosswind.runs.usecases.suites import ValidateSuite
 
-    return ValidateSuite(guard=_GUARD, rules=_rules())
+    return ValidateSuite(guard=_GUARD, rules=suite_rules())
 
 
 @cache
@@ -286,7 +264,9 @@ def put_suite() -> "PutSuite":
     """PutSuite."""
     from crosswind.runs.usecases.suites import PutSuite
 
-    return PutSuite(suites=stores.suite_store(_settings()), guard=_GUARD, clock=SystemClock(), rules=_rules())
+    return PutSuite(
+        suites=stores.suite_store(_settings()), guard=_GUARD, clock=SystemClock(), rules=suite_rules()
+    )
 
 
 @cache
@@ -378,7 +358,8 @@ def _settings() -> ControlSettings:
     return ControlSettings.from_env()
 
 
-def _rules() -> "Rules":
+def suite_rules() -> "Rules":
+    """What is checked of a suite here."""
     from crosswind.runs.spec_rules import Rules
 
     return Rules(local=_settings().stage == "local")

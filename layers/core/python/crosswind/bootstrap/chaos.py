@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crosswind.chaos.resolving import Resolve
     from crosswind.chaos.spec_rules import Rules
     from crosswind.chaos.usecases.aborting import AbortExperiment, AbortRun
+    from crosswind.chaos.usecases.accompanying import AccompanyRuns
     from crosswind.chaos.usecases.definitions import DeleteExperiment, PutExperiment, ScheduleExperiment
     from crosswind.chaos.usecases.finding import FindExperiment, FindRun
     from crosswind.chaos.usecases.previewing import PreviewExperiment
@@ -156,6 +157,16 @@ def abort_experiment() -> "AbortExperiment":
     from crosswind.chaos.usecases.aborting import AbortExperiment
 
     return AbortExperiment(runs=_runs(), find=_find_run(), abort=abort_run(), guard=_GUARD)
+
+
+@cache
+def accompany_runs() -> "AccompanyRuns":
+    """AccompanyRuns: experiments beside stages of suites' runs, which start and stop as any other."""
+    from crosswind.adapters.suite_runs import StoredSuiteRuns
+    from crosswind.chaos.usecases.accompanying import AccompanyRuns
+
+    suites = StoredSuiteRuns(runs=stores.run_store(_settings()), clock=_CLOCK, pause=jittered_pause)
+    return AccompanyRuns(suites=suites, runs=_runs(), start=start_experiment(), abort=abort_run())
 
 
 @cache

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crosswind.bootstrap import api, chaos_gate, clients, stores, workers
+from crosswind.bootstrap import chaos_gate, clients, stores, submitting, workers
 from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
@@ -200,7 +200,7 @@ def fire_triggers() -> "FireTriggers":
 def _start() -> "StartStoredSuite":
     from crosswind.runs.usecases.firing import StartStoredSuite
 
-    return StartStoredSuite(api.submit_run())
+    return StartStoredSuite(submitting.submit_stored_run())
 
 
 @cache

@@ -88,13 +88,21 @@ def committed_batches() -> "CommittedBatches":
 def close_stage() -> "CloseStage":
     """CloseStage."""
     from crosswind.runs.usecases.closing import CloseStage
+    from crosswind.runs.usecases.following import EndBeside
 
     settings = _settings()
+    end_beside = EndBeside(
+        runs=stores.run_store(settings),
+        bus=stores.event_bus(settings),
+        clock=SystemClock(),
+        pause=jittered_pause,
+    )
     return CloseStage(
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         artifacts=stores.artifacts(settings),
         quarantines=stores.quarantine_store(settings),
+        end_beside=end_beside,
         clock=SystemClock(),
         pause=jittered_pause,
     )

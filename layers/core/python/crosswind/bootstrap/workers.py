@@ -62,6 +62,7 @@ def cancel_run() -> CancelRun:
 @cache
 def watch_run() -> "WatchRun":
     """Look after a run."""
+    from crosswind.runs.usecases.following import FollowBeside
     from crosswind.runs.usecases.pulling import ReturnLapsed
     from crosswind.runs.usecases.watching import WatchRun
 
@@ -77,6 +78,12 @@ def watch_run() -> "WatchRun":
         return_lapsed=return_lapsed,
         end_work=_end_work(),
         recover=recover_run(),
+        follow_beside=FollowBeside(
+            runs=stores.run_store(settings),
+            bus=stores.event_bus(settings),
+            clock=SystemClock(),
+            pause=jittered_pause,
+        ),
         clock=SystemClock(),
         pause=jittered_pause,
     )

@@ -13,7 +13,7 @@ from crosswind.contracts.chaos.monitoring import MonitorResult, ProbeSummary
 from crosswind.contracts.chaos.probes import Phase
 
 _GONE = frozenset({FaultState.REMOVED, FaultState.REFUSED, FaultState.PLANNED})
-_BY_PEOPLE = frozenset({AbortCause.ACTOR, AbortCause.HALT, AbortCause.SUITE_ENDED})
+_BY_PEOPLE = frozenset({AbortCause.ACTOR, AbortCause.HALT})
 _MOST_SENTENCES = 20
 
 

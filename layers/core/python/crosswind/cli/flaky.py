@@ -102,7 +102,7 @@ def _print_history(session: Session, item: TestHistoryView, *, limit: int) -> No
             "" if each.seconds is None else f"{each.seconds:.2f} s",
             "default" if each.default_branch else "",
             (each.commit or "")[:12],
-            "" if each.counted else "not counted: most tests failed",
+            "" if each.counted else "not counted: under chaos, or most tests failed",
         )
         for each in item.observations[:limit]
     ]

@@ -80,6 +80,17 @@ def counts(run: RunView) -> list[Text]:
     return columns(names, [[str(getattr(tests, name)) for name in names]])
 
 
+def beside(run: RunView) -> list[Text]:
+    """A line for each experiment beside a stage: its verdict or state, its run, and why."""
+    lines = []
+    for each in run.chaos:
+        state = each.verdict.value if each.verdict else each.state.value if each.state else "not started"
+        which = f"{each.experiment} {each.experiment_run or ''}".strip()
+        why = f": {clean(each.reason)}" if each.reason else ""
+        lines.append(Text(f"chaos beside stage {each.stage}: {which} {state}{why}"))
+    return lines
+
+
 def progress(run: RunView) -> str:
     """One line on what is going on."""
     if run.paused_at:
@@ -146,7 +157,7 @@ def summary(
     if run.verdict:
         lines.append(Text(clean(run.verdict.reason)))
     shards = f"{run.shards.total} shard{'' if run.shards.total == 1 else 's'}"
-    lines += [Text(), *counts(run), Text(f"{shards}, {duration(elapsed(run, now=now))}")]
+    lines += [Text(), *counts(run), *beside(run), Text(f"{shards}, {duration(elapsed(run, now=now))}")]
     bad = [case for case in cases if case.status in BAD]
     if bad:
         lines += [Text(), Text("Failures", style="bold"), *failures(bad[:FAILURES_SHOWN])]

@@ -260,7 +260,7 @@ def _print_run(session: Session, view: RunView) -> None:
     seconds = render.elapsed(view, now=session.surroundings.now())
     session.say(f"team {view.team}, {view.priority.value}, by {view.actor}, {render.duration(seconds)}")
     session.say()
-    for line in render.counts(view):
+    for line in (*render.counts(view), *render.beside(view)):
         session.say(line)
     if view.work:
         rows = [

@@ -7,6 +7,7 @@ from pydantic import Field
 from crosswind.contracts.base import WireModel
 
 RUN_FINISHED = "runs.run.finished.v1"
+STAGE_MOVED: Final = "runs.stage.moved.v1"
 EXPERIMENT_MOVED: Final = "chaos.experiment.moved.v1"
 EXPERIMENT_FINISHED: Final = "chaos.experiment.finished.v1"
 
@@ -30,6 +31,18 @@ class RunFinished(WireModel):
     chain: tuple[str, ...] = Field(
         default=(), description="Suites whose runs led to this one by triggers, the oldest first."
     )
+
+
+class StageMoved(WireModel):
+    """A stage beside which an experiment runs has begun or ended. Told again until the experiment has followed."""
+
+    run_id: str
+    team: str
+    suite: str
+    stage: str
+    round: int = 1
+    to_state: Literal["began", "ended"]
+    experiment: str
 
 
 class DeploymentRecorded(WireModel):
@@ -87,13 +100,14 @@ class DomainEvent(WireModel):
     id: str
     type: Literal[
         "runs.run.finished.v1",
+        "runs.stage.moved.v1",
         "platform.deployment.recorded.v1",
         "chaos.experiment.moved.v1",
         "chaos.experiment.finished.v1",
     ] = "runs.run.finished.v1"
     occurred_at: str
     team: str
-    detail: RunFinished | DeploymentRecorded | ExperimentMoved | ExperimentFinished = Field(
+    detail: RunFinished | StageMoved | DeploymentRecorded | ExperimentMoved | ExperimentFinished = Field(
         description="Grows only by optional fields inside v1."
     )
 

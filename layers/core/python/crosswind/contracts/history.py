@@ -116,7 +116,8 @@ class ObservationView(WireModel):
     commit: str | None = None
     default_branch: bool = False
     counted: bool = Field(
-        default=True, description="false: most tests of that run failed, so it tells nothing of this one."
+        default=True,
+        description="false: it ran under chaos, or most tests of that run failed, which tells nothing of this one.",
     )
 
 

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from crosswind.contracts.actors import Actor
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
+from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
 from crosswind.contracts.suites import MAX_SPEC_BYTES, Name, Priority, Scalar, Team
 
 
@@ -151,6 +153,9 @@ class ShardView(WireModel):
     tests_failed: int = 0
     outcome: str | None = None
     reason: str | None = None
+    chaos: str | None = Field(
+        default=None, description="The run of an experiment whose faults were in while it ran."
+    )
 
 
 class RoundView(WireModel):
@@ -161,6 +166,25 @@ class RoundView(WireModel):
     tests: CaseCounts
     started_at: str
     finished_at: str
+
+
+class StageChaosView(WireModel):
+    """The experiment beside a stage: its verdict and the run's are apart."""
+
+    stage: str
+    round: int = 1
+    experiment: str
+    required: bool = True
+    experiment_run: str | None = Field(
+        default=None, description="At GET /api/v1/experiments/{experiment}/runs/{experimentRun}."
+    )
+    state: ExperimentState | None = None
+    verdict: ExperimentVerdict | None = None
+    reason: str | None = Field(
+        default=None, description="Of the verdict; before it, why it waits; without a run, why there is none."
+    )
+    injected_at: str | None = Field(default=None, description="When the first fault was in.")
+    removed_at: str | None = Field(default=None, description="When the last one was proven gone.")
 
 
 class RunView(WireModel):
@@ -192,6 +216,7 @@ class RunView(WireModel):
     round: int = Field(default=1, description="1, and one more for each rerun of failed tests.")
     rounds: tuple[RoundView, ...] = Field(default=(), description="What the rounds before came to.")
     trigger: str | None = Field(default=None, description="The schedule or trigger that submitted it.")
+    chaos: tuple[StageChaosView, ...] = Field(default=(), description="Experiments beside its stages.")
 
 
 class RunSummary(WireModel):
@@ -229,6 +254,9 @@ class CaseView(WireModel):
     message: str | None = None
     details: str | None = Field(default=None, description="Stack trace or output, cut at 16 KiB.")
     muted: str | None = Field(default=None, description="Why its failure does not gate: its quarantine.")
+    chaos: str | None = Field(
+        default=None, description="The run of an experiment whose faults were in while its shard ran."
+    )
 
 
 class CasePage(WireModel):

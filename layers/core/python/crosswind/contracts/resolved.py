@@ -7,7 +7,7 @@ from pydantic import Field
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.plans import CurvePoint, PlanGoal, PlannedJob, PlannedSkip
 from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority, StageCondition
+from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority, Scalar, StageCondition
 
 
 class ResolvedTest(WireModel):
@@ -46,6 +46,15 @@ class ResolvedTest(WireModel):
     artifacts: tuple[str, ...]
 
 
+class ResolvedChaos(WireModel):
+    """The experiment beside a stage."""
+
+    experiment: str
+    after_seconds: int = 0
+    required: bool = True
+    parameters: dict[str, Scalar] = Field(default={})
+
+
 class ResolvedStage(WireModel):
     """One stage with its condition decided as far as parameters go."""
 
@@ -55,6 +64,7 @@ class ResolvedStage(WireModel):
         default=None, description="Why its `condition` leaves it out; None: it does not."
     )
     fail_fast: bool = False
+    chaos: ResolvedChaos | None = None
 
 
 class ResolvedSuite(WireModel):

@@ -199,6 +199,30 @@ class StageCondition(StrEnum):
     ALWAYS = "always"  # whatever they came to, unless the run is cancelled
 
 
+class ChaosSpan(StrEnum):
+    """When an experiment runs beside a stage."""
+
+    STAGE = "stage"  # from its first shard that has a runner until its last shard has ended
+
+
+class StageChaosSpec(WireModel):
+    """An approved experiment that runs beside the tests of a stage, through the same safety gate as any other run of it."""
+
+    experiment: Name = Field(description="An approved experiment of the suite's team.")
+    during: ChaosSpan = Field(
+        default=ChaosSpan.STAGE,
+        description="stage: from the first shard that has a runner until the last one has ended, which stops it.",
+    )
+    after: Duration | None = Field(default=None, description="Start it so much later.")
+    required: bool = Field(
+        default=True,
+        description="Without a fault that was in while tests ran, the run is inconclusive instead of passed.",
+    )
+    parameters: dict[Name, Scalar] = Field(
+        default={}, max_length=50, description="Of the experiment, as in its `enum`s."
+    )
+
+
 class StageSpec(WireModel):
     """Tests that run side by side. Stages run in order; a stage whose condition does not hold is left out."""
 
@@ -210,6 +234,9 @@ class StageSpec(WireModel):
     )
     fail_fast: bool = Field(
         default=False, description="The first failed test ends the other shards of this stage."
+    )
+    chaos: StageChaosSpec | None = Field(
+        default=None, description="A chaos experiment beside the stage's tests."
     )
     tests: tuple[TestSpec, ...] = Field(min_length=1, max_length=50)
 

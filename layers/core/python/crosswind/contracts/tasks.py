@@ -35,6 +35,7 @@ class PlanOutcome(StrEnum):
     PROCEED = "proceed"  # run the stage in `next`
     STOP = "stop"  # nothing (more) to run: fold and judge
     PLANNED = "planned"  # only a plan was wanted: publish
+    WAITING = "waiting"  # the stage has ended, and the experiment beside it has not: ask again
 
 
 class PlanRunAnswer(WireModel):
@@ -42,7 +43,7 @@ class PlanRunAnswer(WireModel):
 
     outcome: PlanOutcome
     reason: str | None = None
-    next: StageRef | None = None
+    next: StageRef | None = Field(default=None, description="With `waiting`, the stage that has ended.")
 
 
 class CloseStageTask(WireModel):

@@ -22,6 +22,7 @@ from crosswind.runs.rounds import RoundFold, ShardRecords, StageNotRun
 
 FAULTS_KEPT = 200
 _NOBODY: Mapping[tuple[str, str], str] = MappingProxyType({})
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -56,11 +57,12 @@ def fold_run(
     suite: str,
     stopped: bool,
     muted: Mapping[tuple[str, str], str] = _NOBODY,
+    under_chaos: Mapping[str, str] = _NOWHERE,
 ) -> Folded:
     """All cases of a run, from the plans of its rounds, the oldest first, and what its shards left.
 
     `stopped` tells that the run was cancelled: then stages that never began are no evidence. `muted` says, by test job and
-    name, why a test's failure does not gate.
+    name, why a test's failure does not gate. `under_chaos` tells, by shard, the experiment's run whose faults were in.
     """
     cases: dict[str, Case] = {}
     faults: list[tuple[str | None, str]] = []
@@ -94,6 +96,7 @@ def fold_run(
         left_out=tuple(left_out.values()),
         open_pulls=tuple(open_pulls),
         muted=muted,
+        under_chaos=under_chaos,
     )
 
 
@@ -167,13 +170,16 @@ def _folded(
     left_out: tuple[str, ...],
     open_pulls: tuple[str, ...],
     muted: Mapping[tuple[str, str], str],
+    under_chaos: Mapping[str, str],
 ) -> Folded:
     quarantined = 0
     judged = []
     for case in cases:
         why = muted.get((case.test, case.name)) if case.status in RED else None
+        chaos = under_chaos.get(case.work_id)
         quarantined += why is not None
-        judged.append(case if case.muted == why else replace(case, muted=why))
+        same = (case.muted, case.chaos) == (why, chaos)
+        judged.append(case if same else replace(case, muted=why, chaos=chaos))
     judged.sort(key=lambda case: (RANK[case.status], case.muted is not None, case.id))
     return Folded(
         cases=judged,

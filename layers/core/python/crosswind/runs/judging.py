@@ -1,8 +1,8 @@
 """What a run is worth: pure. Nothing is green by absence, and infrastructure is judged apart from tests (ADR 0006).
 
 The order of the questions is the rule: cancelled, then infrastructure, then failed tests that no gate tolerates and no
-quarantine mutes, then missing or unreadable evidence, then the gates, then all skipped; what is left has passed, and only
-if every count agrees. Tolerated failures are named in the verdict: a gate may let a run pass, never hide what failed.
+quarantine mutes, then missing or unreadable evidence, then the gates, then chaos that was wanted and was not there, then all
+skipped; what is left has passed, and only if every count agrees. Tolerated failures are named in the verdict: a gate may let a run pass, never hide what failed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,11 +38,14 @@ class Evidence:
     not_run: Sequence[StageNotRun] = ()
     left_out: Sequence[str] = ()  # stages that their own conditions left out, as sentences
     gates: GatesSpec = field(default_factory=GatesSpec)
+    not_under_chaos: Sequence[str] = ()  # required experiments that were not in while tests ran, as sentences
+    beside: Sequence[str] = ()  # what experiments beside stages came to, as sentences
 
 
 def judge(evidence: Evidence) -> Verdict:
     """The verdict and a sentence that a person can act on."""
-    for question in (_cancelled, _infrastructure, _failed, _inconclusive, _gates, _skipped):
+    questions = (_cancelled, _infrastructure, _failed, _inconclusive, _gates, _not_under_chaos, _skipped)
+    for question in questions:
         verdict = question(evidence)
         if verdict is not None:
             return verdict
@@ -157,6 +160,7 @@ def _failed(evidence: Evidence) -> Verdict | None:
         _missing(evidence),
         _faults(evidence),
         _stages(evidence),
+        *evidence.beside,
     )
 
 
@@ -188,6 +192,17 @@ def _inconclusive(evidence: Evidence) -> Verdict | None:
         reason = _sentence(evidence.plan_reason) if evidence.plan_reason else None
         return _verdict(VerdictKind.INCONCLUSIVE, "The run did not reach its end.", reason, _stages(evidence))
     return None
+
+
+def _not_under_chaos(evidence: Evidence) -> Verdict | None:
+    if not evidence.not_under_chaos:
+        return None
+    return _verdict(
+        VerdictKind.INCONCLUSIVE,
+        f"{_nothing_failed(evidence)}, but not under the chaos that was wanted.",
+        *map(_sentence, evidence.not_under_chaos),
+        *evidence.beside,
+    )
 
 
 def _gates(evidence: Evidence) -> Verdict | None:
@@ -254,6 +269,7 @@ def _passed(evidence: Evidence) -> Verdict:
         _names(evidence) if tolerated else None,
         _muted(evidence),
         *evidence.left_out,
+        *evidence.beside,
     )
 
 

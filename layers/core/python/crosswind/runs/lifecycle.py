@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.work import WorkOutcome
+from crosswind.runs import beside
 from crosswind.runs.effects import Closed
 from crosswind.runs.model import LEASE_DURATION, RoundRecord, Run, RunFailure, Work
 
@@ -105,6 +106,7 @@ def reopened(run: Run, *, plan_key: str, shards: int, stage: int, by: str, now: 
         cancelled_by=None,
         paused_at=None,
         paused_by=None,
+        beside=beside.again(run),
     )
 
 

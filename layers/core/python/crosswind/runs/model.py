@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
+from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
 from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority, Scalar
 from crosswind.contracts.work import (
@@ -212,6 +214,27 @@ class RoundRecord:
     finished_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """An experiment beside one stage in one round. Its rules are crosswind.runs.beside; the chaos area tells the rest."""
+
+    stage: int
+    experiment: str
+    round: int = 1
+    after_seconds: int = 0
+    required: bool = True
+    parameters: dict[str, Scalar] = field(default_factory=dict)
+    began_at: datetime | None = None  # a shard of the stage had a runner
+    ended_at: datetime | None = None  # all of them were answered
+    experiment_run: str | None = None
+    state: ExperimentState | None = None
+    verdict: ExperimentVerdict | None = None
+    reason: str | None = None  # of the verdict; before it, why it waits; without a run, why there is none
+    refused: bool = False  # it could not be started, and will not be
+    injected_at: datetime | None = None  # the first fault was in
+    removed_at: datetime | None = None  # the last one was proven gone
+
+
 class RunPurpose(StrEnum):
     """What a run's record stands for."""
 
@@ -267,6 +290,7 @@ class Run:
     default_branch: str | None = None  # what its repository calls it
     trigger: str | None = None  # the schedule or trigger that submitted it
     chain: tuple[str, ...] = ()  # suites whose runs led to this one by triggers, the oldest first
+    beside: tuple[Beside, ...] = ()  # experiments beside its stages, of all rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +309,4 @@ class Case:
     message: str | None = None
     details: str | None = None
     muted: str | None = None  # why its failure does not gate: the quarantine, as a sentence
+    chaos: str | None = None  # the experiment's run whose faults were in while its shard ran

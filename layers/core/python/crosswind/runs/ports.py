@@ -3,7 +3,7 @@
 Every method may raise ThrottledError or DependencyError after its own bounded retries.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,8 +12,10 @@ from typing import BinaryIO, Protocol
 
 from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.suites import Scalar
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.contracts.work import DispatchMessage, WorkAnswer
+from crosswind.kernel.errors import FieldError
 from crosswind.kernel.ids import IdempotencyKey
 from crosswind.kernel.paging import Page
 from crosswind.runs.admission.model import Account
@@ -293,6 +295,14 @@ class EventBus(Protocol):
 
     def publish(self, events: Iterable[DomainEvent]) -> None:
         """Publish; the receiver may see an event more than once."""
+        ...
+
+
+class Experiments(Protocol):
+    """What is known of chaos experiments before a run that wants one beside a stage."""
+
+    def faults(self, team: str, experiment: str, parameters: Mapping[str, Scalar]) -> Sequence[FieldError]:
+        """Why it could not start, by the fields of a stage's `chaos`; nothing where that is not known here."""
         ...
 
 

@@ -7,11 +7,12 @@ from math import prod
 
 from crosswind.contracts.expressions import MATRIX, PARAMETERS, as_text, length, substitute
 from crosswind.contracts.parameters import bind
-from crosswind.contracts.resolved import ResolvedStage, ResolvedSuite, ResolvedTest
+from crosswind.contracts.resolved import ResolvedChaos, ResolvedStage, ResolvedSuite, ResolvedTest
 from crosswind.contracts.suites import (
     GitSourceSpec,
     ParameterType,
     Scalar,
+    StageChaosSpec,
     TestSpec,
     TestSuite,
     duration_seconds,
@@ -195,11 +196,28 @@ def resolved_suite(
         suite_concurrency=suite.spec.suite_concurrency,
         stage_names=tuple(stage.name for stage in suite.spec.stages),
         stages=tuple(
-            ResolvedStage(name=stage.name, when=stage.when, fail_fast=stage.fail_fast, left_out=why)
+            ResolvedStage(
+                name=stage.name,
+                when=stage.when,
+                fail_fast=stage.fail_fast,
+                left_out=why,
+                chaos=_chaos(stage.chaos),
+            )
             for stage, why in zip(suite.spec.stages, left_out(suite, parameters), strict=True)
         ),
         gates=suite.spec.gates,
         tests=tests,
+    )
+
+
+def _chaos(given: StageChaosSpec | None) -> ResolvedChaos | None:
+    if given is None:
+        return None
+    return ResolvedChaos(
+        experiment=given.experiment,
+        after_seconds=duration_seconds(given.after) if given.after else 0,
+        required=given.required,
+        parameters=given.parameters,
     )
 
 

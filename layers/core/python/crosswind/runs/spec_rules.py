@@ -90,8 +90,16 @@ def _stages(spec: Mapping[str, Any], parameters: Collection[str]) -> Iterator[Fa
         if isinstance(formula, str):
             for fault in formulas.faults(formula, parameters):
                 yield (*path, "condition"), fault, "such as `${{ parameters.full == true }}`"
+        yield from _chaos(_mapping(_mapping(stage).get("chaos")), (*path, "chaos"))
         if s == 0 and _mapping(stage).get("when") == StageCondition.FAILED:
             yield (*path, "when"), "no stage is before the first, so it would never run", "passed or always"
+
+
+def _chaos(chaos: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+    yield from _duration(chaos.get("after"), (*path, "after"), most=MAX_RUN_SECONDS)
+    for name, value in _mapping(chaos.get("parameters")).items():
+        if isinstance(value, str) and expressions.has_expression(value):
+            yield (*path, "parameters", name), "nothing is substituted here", "a fixed value"
 
 
 def _budgets(spec: Mapping[str, Any], jobs: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:

@@ -18,11 +18,13 @@ from crosswind.adapters.aws.attributes import (
 )
 from crosswind.adapters.aws.keys import UNFINISHED_KEY, created_key, run_key, suite_key, team_partition
 from crosswind.adapters.aws.work_items import expires_at
+from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
+from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
 from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.kernel.errors import TooLargeError
-from crosswind.runs.model import Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
+from crosswind.runs.model import Beside, Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
 from crosswind.runs.ports import SuiteRecord
 
 PACKED_LIMIT = 350_000  # of the 400 KB that an item may hold
@@ -84,6 +86,7 @@ def run_item(run: Run, *, retention: timedelta) -> Item:
             "defaultBranch": run.default_branch,
             "trigger": run.trigger,
             "chain": list(run.chain),
+            "beside": [_beside_values(each) for each in run.beside],
         }
     )
 
@@ -134,6 +137,7 @@ def read_run(item: Item) -> Run:
         default_branch=values.get("defaultBranch"),
         trigger=values.get("trigger"),
         chain=tuple(values.get("chain", ())),
+        beside=tuple(_read_beside(each) for each in values.get("beside", ())),
     )
 
 
@@ -199,6 +203,7 @@ def _case_values(case: Case) -> dict[str, Any]:
         "message": case.message,
         "details": case.details,
         "muted": case.muted,
+        "chaos": case.chaos,
     }
 
 
@@ -216,6 +221,48 @@ def _read_case(values: Values) -> Case:
         message=values["message"],
         details=values["details"],
         muted=values.get("muted"),
+        chaos=values.get("chaos"),
+    )
+
+
+def _beside_values(each: Beside) -> dict[str, Any]:
+    return {
+        "stage": each.stage,
+        "experiment": each.experiment,
+        "round": each.round,
+        "afterSeconds": each.after_seconds,
+        "required": each.required,
+        "parameters": json.dumps(each.parameters),
+        "beganAt": iso(each.began_at),
+        "endedAt": iso(each.ended_at),
+        "experimentRun": each.experiment_run,
+        "state": each.state.value if each.state else None,
+        "verdict": each.verdict.value if each.verdict else None,
+        "reason": each.reason,
+        "refused": each.refused,
+        "injectedAt": iso(each.injected_at),
+        "removedAt": iso(each.removed_at),
+    }
+
+
+def _read_beside(values: Values) -> Beside:
+    state, verdict = values.get("state"), values.get("verdict")
+    return Beside(
+        stage=values["stage"],
+        experiment=values["experiment"],
+        round=values["round"],
+        after_seconds=values["afterSeconds"],
+        required=values["required"],
+        parameters=json.loads(values["parameters"]),
+        began_at=moment(values.get("beganAt")),
+        ended_at=moment(values.get("endedAt")),
+        experiment_run=values.get("experimentRun"),
+        state=ExperimentState(state) if state else None,
+        verdict=ExperimentVerdict(verdict) if verdict else None,
+        reason=values.get("reason"),
+        refused=values["refused"],
+        injected_at=moment(values.get("injectedAt")),
+        removed_at=moment(values.get("removedAt")),
     )
 
 

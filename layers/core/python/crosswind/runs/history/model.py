@@ -49,7 +49,7 @@ class Observation:
     commit: str | None
     default_branch: bool
     counted: bool = (
-        True  # False: most tests of its run failed, so it tells of the platform and not of the test
+        True  # False: under chaos, or most tests of its run failed: it tells of that and not of the test
     )
 
 

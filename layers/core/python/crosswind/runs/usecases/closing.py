@@ -1,6 +1,6 @@
 """The end of a stage and of a run: CloseStage, PublishRun, and RecordFailure on the way there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from crosswind.contracts.events import DomainEvent, RunFinished
@@ -10,7 +10,7 @@ from crosswind.contracts.tasks import PlanOutcome, PlanRunAnswer, StageRef, Stat
 from crosswind.contracts.work import Ticket, WorkOutcome
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.retry import Pause, retry_conflicts
-from crosswind.runs import protocol
+from crosswind.runs import beside, protocol
 from crosswind.runs.effects import Transition
 from crosswind.runs.evidence import RED
 from crosswind.runs.history import quarantine
@@ -32,17 +32,25 @@ class CloseStage:
     works: WorkStore
     artifacts: ObjectStore
     quarantines: QuarantineStore
+    end_beside: Callable[[str, int], Run]  # EndBeside
     clock: Clock
     pause: Pause
 
     def __call__(self, run_id: str, *, stage: int) -> PlanRunAnswer:
-        """Where to go on."""
-        run = self.runs.get(run_id)
+        """Where to go on. While the experiment beside the stage is being undone and judged: here, once more."""
+        run = self.end_beside(run_id, stage)
         if run.cancel_requested_at is not None or run.state is RunState.FINISHED:
             return _stop("The run was cancelled." if run.cancel_requested_at else "The run is finished.")
         plan = documents.read_round(self.artifacts, run)
         if plan is None or stage >= len(plan.stages):
             return _stop("The run has no plan for this stage.")
+        record = beside.of_stage(run, stage)
+        if record is not None and beside.waits(record, self.clock.now()):
+            return PlanRunAnswer(outcome=PlanOutcome.WAITING, next=self._ref(plan, stage))
+        if record is not None and beside.leaves_faults(record):
+            return _stop(
+                f"Experiment {record.experiment!r} beside stage {plan.stages[stage].name!r} is not known to be undone."
+            )
         why = self._first_failure(run, plan, stage)
         following = next_index(plan.stages, stage + 1, failed_before=why is not None)
         if following is None:
@@ -53,12 +61,14 @@ class CloseStage:
             lambda stored: replace(stored, current_stage=max(following, stored.current_stage or 0)),
             pause=self.pause,
         )
-        tickets = StageRef(
-            stage=following,
+        return PlanRunAnswer(outcome=PlanOutcome.PROCEED, next=self._ref(plan, following))
+
+    def _ref(self, plan: Plan, stage: int) -> StageRef:
+        return StageRef(
+            stage=stage,
             shards_bucket=self.artifacts.bucket,
-            shards_key=plan.stages[following].tickets_key,
+            shards_key=plan.stages[stage].tickets_key,
         )
-        return PlanRunAnswer(outcome=PlanOutcome.PROCEED, next=tickets)
 
     def _first_failure(self, run: Run, plan: Plan, stage: int) -> str | None:
         """Why the first stage that did not pass did not; None where all have, up to this one."""

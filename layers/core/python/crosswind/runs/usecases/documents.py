@@ -163,6 +163,7 @@ def view_of(case: Case) -> CaseView:
         message=case.message,
         details=case.details,
         muted=case.muted,
+        chaos=case.chaos,
     )
 
 
@@ -180,6 +181,7 @@ def case_of(view: CaseView) -> Case:
         message=view.message,
         details=view.details,
         muted=view.muted,
+        chaos=view.chaos,
     )
 
 

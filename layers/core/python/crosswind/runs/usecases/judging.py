@@ -13,7 +13,7 @@ from crosswind.contracts.work import PullRef, WorkKind, WorkOutcome
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import NotFoundError, TooLargeError
 from crosswind.kernel.retry import Pause
-from crosswind.runs import layout
+from crosswind.runs import beside, layout
 from crosswind.runs.evidence import RED
 from crosswind.runs.folding import Folded, durations, fold_run, lost_work, shards_of
 from crosswind.runs.history import quarantine
@@ -101,6 +101,7 @@ class FoldRun:
                 suite=run.suite,
                 stopped=run.cancel_requested_at is not None,
                 muted={test: quarantine.sentence(each) for test, each in muted.items()},
+                under_chaos=_under_chaos(run, works.values()),
             )
 
     def _records(self, work: Work, ahead: CasesAhead) -> ShardRecords:
@@ -114,6 +115,11 @@ class FoldRun:
             cases=ahead.cases(summary.cases_key) if summary and summary.cases_key else (),
             faults=summary.faults if summary else (),
         )
+
+
+def _under_chaos(run: Run, works: Iterable[Work]) -> dict[str, str]:
+    found = ((work.key.work_id, beside.under(run.beside, work)) for work in works if run.beside)
+    return {work_id: experiment for work_id, experiment in found if experiment is not None}
 
 
 def _judging(run: Run) -> Run:
@@ -170,6 +176,8 @@ class JudgeRun:
             not_run=tuple(StageNotRun(each.name, each.tests) for each in index.not_run) if index else (),
             left_out=index.left_out if index else (),
             gates=gates,
+            not_under_chaos=tuple(beside.amiss(run, tuple(works.values()))),
+            beside=tuple(beside.told(run, tuple(works.values()))),
         )
 
     def _red(self, run_id: str, index: ResultsIndex | None) -> Iterator[Case]:

@@ -15,6 +15,7 @@ from crosswind.contracts.requests import (
     RunView,
     ShardCounts,
     ShardView,
+    StageChaosView,
     VerdictKind,
     VerdictView,
 )
@@ -22,7 +23,8 @@ from crosswind.contracts.work import WorkKind
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import NotFoundError
 from crosswind.kernel.paging import Page
-from crosswind.runs.model import RoundRecord, Run, Verdict, Work, WorkState, WorkTally, tally_of
+from crosswind.runs import beside
+from crosswind.runs.model import Beside, RoundRecord, Run, Verdict, Work, WorkState, WorkTally, tally_of
 from crosswind.runs.ports import RunFilter, RunStore, WorkStore
 
 MAX_WORK_SHOWN = 1000
@@ -80,11 +82,12 @@ class GetRun:
             paused_by=run.paused_by,
             tests=_folded_counts(run) if folded else _live_counts(run, shards),
             shards=_shard_counts(run, shards),
-            work=tuple(shard_view(work) for work in works[:MAX_WORK_SHOWN]) if detail else None,
+            work=tuple(shard_view(work, run) for work in works[:MAX_WORK_SHOWN]) if detail else None,
             verdict=verdict_view(run.verdict) if run.verdict else None,
             round=run.round,
             rounds=tuple(_round_view(each) for each in run.rounds),
             trigger=run.trigger,
+            chaos=tuple(_chaos_view(run, each) for each in run.beside if each.round == 1 or each.began_at),
         )
 
     def _tallies(self, run: Run, works: Sequence[Work]) -> Iterable[WorkTally]:
@@ -122,8 +125,23 @@ class ListRuns:
         return Page(tuple(_summary(run) for run in page.items), page.cursor)
 
 
-def shard_view(work: Work) -> ShardView:
-    """One piece of work as the API shows it."""
+def _chaos_view(run: Run, record: Beside) -> StageChaosView:
+    return StageChaosView(
+        stage=beside.stage_name(run, record.stage),
+        round=record.round,
+        experiment=record.experiment,
+        required=record.required,
+        experiment_run=record.experiment_run,
+        state=record.state,
+        verdict=record.verdict,
+        reason=record.reason,
+        injected_at=to_iso(record.injected_at) if record.injected_at else None,
+        removed_at=to_iso(record.removed_at) if record.removed_at else None,
+    )
+
+
+def shard_view(work: Work, run: Run) -> ShardView:
+    """One piece of the run's work as the API shows it."""
     last = work.failures[-1] if work.failures else None
     reason = work.commit.reason if work.commit else f"{last.reason}: {last.detail}" if last else None
     done, failed = work.progress.tests_done, work.progress.tests_failed
@@ -140,6 +158,7 @@ def shard_view(work: Work) -> ShardView:
         tests_failed=failed,
         outcome=work.commit.outcome.value if work.commit else None,
         reason=reason,
+        chaos=beside.under(run.beside, work),
     )
 
 

@@ -28,6 +28,7 @@ class RecordHistory:
     A run that was reopened since for a rerun is passed over: its next end has an event too. A cancelled run tells
     nothing, for its tests may have been killed. A run that infrastructure spoiled tells of the tests that ended: a
     shard's reports are whole or they are not there, and the guard against runs in which most tests fail stands behind.
+    What ran under chaos is kept and does not count: it tells of the fault that was in.
     """
 
     runs: RunStore
@@ -83,5 +84,5 @@ def _observation(run: Run, case: Case, *, counted: bool) -> Observation:
         seconds=round(case.duration_seconds, 3),
         commit=run.commit,
         default_branch=is_default(run.branch, run.default_branch),
-        counted=counted,
+        counted=counted and case.chaos is None,
     )

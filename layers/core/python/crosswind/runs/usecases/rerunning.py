@@ -12,7 +12,7 @@ from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, NotFoundError, RetryableError, WriteConflictError
 from crosswind.kernel.ids import Ids
-from crosswind.runs import layout, lifecycle
+from crosswind.runs import beside, layout, lifecycle
 from crosswind.runs.admission.ports import QueueStore
 from crosswind.runs.model import WATCH_INTERVAL, Case, Run, RunPurpose
 from crosswind.runs.planning.again import Pattern, RoundFiles, plan_again
@@ -198,7 +198,7 @@ class RerunRun:
 
     def _start(self, run: Run) -> None:
         try:
-            self.queues.watch(run.run_id, delay=WATCH_INTERVAL)
+            self.queues.watch(run.run_id, delay=beside.TURN if beside.is_open(run) else WATCH_INTERVAL)
             self.executions.start(
                 lifecycle.round_execution(run), RunExecutionInput(run_id=run.run_id, preparations=())
             )

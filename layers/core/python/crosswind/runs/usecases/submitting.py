@@ -22,10 +22,10 @@ from crosswind.kernel.errors import (
     TooLargeError,
 )
 from crosswind.kernel.ids import IdempotencyKey, Ids
-from crosswind.runs import layout, resolving
+from crosswind.runs import beside, layout, resolving
 from crosswind.runs.admission.ports import QueueStore
 from crosswind.runs.model import WATCH_INTERVAL, Run, RunPurpose
-from crosswind.runs.ports import Executions, ObjectStore, Queues, RunStore, SuiteStore
+from crosswind.runs.ports import Executions, Experiments, ObjectStore, Queues, RunStore, SuiteStore
 from crosswind.runs.preparing import final_key
 from crosswind.runs.resolving import Job, Preparation
 from crosswind.runs.revisions import revision_of
@@ -64,6 +64,7 @@ class SubmitRun:
     ids: Ids
     rules: Rules
     queue_limit: int
+    experiments: Experiments
 
     def __call__(
         self,
@@ -90,6 +91,9 @@ class SubmitRun:
         suite = _prioritised(self._suite(request, actor), request.priority)
         team = suite.metadata.team
         self.guard.require(actor, Action.START_RUNS, team=team)
+        wants_chaos = goal is None and any(stage.chaos for stage in suite.spec.stages)
+        if wants_chaos and request.suite is None:
+            self.guard.require(actor, Action.START_EXPERIMENTS, team=team)  # a stored suite an editor stored
         idempotency = None
         if idempotency_key is not None:
             digest = json.digest([actor.issuer, actor.subject, request.model_dump(mode="json")])
@@ -98,6 +102,7 @@ class SubmitRun:
             earlier = self.runs.created_with(idempotency)
             if earlier is not None:  # known before the queue is asked: it may be full of this very run
                 return earlier, False
+        self._check_experiments(suite)
         RefuseWhenFull(self.queue, self.queue_limit, self.clock)()
         run, preparations = self._write(suite, request.parameters, actor, told=request.revision, goal=goal)
         if origin is not None:
@@ -108,6 +113,19 @@ class SubmitRun:
         if created:
             self._start(stored, preparations)
         return stored, created
+
+    def _check_experiments(self, suite: TestSuite) -> None:
+        """Raises InvalidInputError with all that keeps an experiment beside a stage from starting, as far as it is known now."""
+        faults = [
+            FieldError(f"spec.stages[{index}].chaos.{fault.path}", fault.message, fault.expected)
+            for index, stage in enumerate(suite.spec.stages)
+            if stage.chaos is not None
+            for fault in self.experiments.faults(
+                suite.metadata.team, stage.chaos.experiment, stage.chaos.parameters
+            )
+        ]
+        if faults:
+            raise InvalidInputError("experiments beside the suite's stages cannot start", faults)
 
     def _suite(self, request: SubmitRunRequest, actor: Actor) -> TestSuite:
         given = [name for name in ("spec", "text", "suite") if getattr(request, name) is not None]
@@ -168,6 +186,7 @@ class SubmitRun:
             commit=revision.commit,
             branch=revision.branch,
             default_branch=revision.default_branch,
+            beside=beside.planned(resolved.stages) if goal is None else (),
         )
         return run, execution
 
@@ -227,7 +246,7 @@ class SubmitRun:
 
     def _start(self, run: Run, execution: RunExecutionInput) -> None:
         try:
-            self.queues.watch(run.run_id, delay=WATCH_INTERVAL)
+            self.queues.watch(run.run_id, delay=beside.TURN if run.beside else WATCH_INTERVAL)
             self.executions.start(run.run_id, execution)
         except RetryableError as error:
             _log.warning("the execution of %s could not be started; the sweep will: %s", run.run_id, error)

@@ -10,7 +10,7 @@ from crosswind.contracts.work import AdmissionMessage, DispatchMessage
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import CrosswindError, NotFoundError
 from crosswind.kernel.retry import Pause, retry_conflicts
-from crosswind.runs import failing_fast, lifecycle, protocol
+from crosswind.runs import beside, failing_fast, lifecycle, protocol
 from crosswind.runs.effects import Transition
 from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.model import WATCH_INTERVAL, Run, RunFailure, Work, WorkKey, WorkState
@@ -38,6 +38,7 @@ class WatchRun:
     return_lapsed: ReturnLapsed
     end_work: EndWork
     recover: Callable[[str], object]
+    follow_beside: Callable[[Run, Sequence[Work]], object]  # FollowBeside
     clock: Clock
     pause: Pause
 
@@ -51,13 +52,14 @@ class WatchRun:
         if run is None:
             return False
         if run.state is not RunState.FINISHED:
-            self.queues.watch(run_id, delay=WATCH_INTERVAL)
+            self.queues.watch(run_id, delay=beside.TURN if beside.is_open(run) else WATCH_INTERVAL)
         closed = lifecycle.closed(run, self.clock.now())
         if closed is not None:
             self.end_work(run_id, closed, within=TIME_FOR_A_TURN)
         if run.state is RunState.FINISHED:
             return True
         works = list(self.works.of_run(run_id))
+        self._follow_beside(run, works)
         self._pass_time(run, works)
         self._return_batches(run_id, works)
         self._wake_scheduler(works)
@@ -82,7 +84,8 @@ class WatchRun:
         now = self.clock.now()
         if run.state is RunState.FINISHED:
             return run
-        if run.watched_at is not None and now - run.watched_at < SHORTEST_TURN:
+        shortest = min(SHORTEST_TURN, beside.TURN * 2 / 3) if beside.is_open(run) else SHORTEST_TURN
+        if run.watched_at is not None and now - run.watched_at < shortest:
             return None
         watched = replace(run, watched_at=now)
         if run.cancel_requested_at is None and now >= lifecycle.deadline(run):
@@ -90,6 +93,12 @@ class WatchRun:
             failure = RunFailure(state="WatchRun", kind="timeout", detail=detail, at=now)
             watched = lifecycle.with_failure(watched, failure)
         return self.runs.save(watched)
+
+    def _follow_beside(self, run: Run, works: Sequence[Work]) -> None:
+        try:
+            self.follow_beside(run, works)
+        except CrosswindError:
+            _log.exception("experiments beside %s could not be followed", run.run_id)
 
     def _pass_time(self, run: Run, works: Sequence[Work]) -> None:
         until = self.clock.now() + TIME_FOR_A_TURN
