@@ -67,7 +67,7 @@ def test_any_other_end_of_the_shops_run_is_a_fault(
 @pytest.fixture
 def started(crosswind: Terminal, api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """An embedded cloud that is up, with both runs ended as they should."""
-    monkeypatch.setattr(demo, "_up", lambda around, **ports: ENDPOINT)
+    monkeypatch.setattr(demo, "start_cloud", lambda around, **ports: ENDPOINT)
     issuer = Path(crosswind.environ["CROSSWIND_HOME"]) / "issuer"
     issuer.mkdir(parents=True)
     (issuer / "users.json").write_text('{"editor": {"password": "secret"}}')
@@ -128,6 +128,6 @@ def test_ports_are_handed_to_up(started: Terminal, monkeypatch: pytest.MonkeyPat
         asked.append(ports)
         return ENDPOINT
 
-    monkeypatch.setattr(demo, "_up", up)
+    monkeypatch.setattr(demo, "start_cloud", up)
     started("demo", "--port", "8181", "--emulator-port", "4599")
     assert asked == [{"port": 8181, "emulator_port": 4599}]

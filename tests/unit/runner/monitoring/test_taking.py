@@ -63,6 +63,15 @@ def test_a_tolerance_outweighs_what_the_probe_calls_well() -> None:
     assert sampled(lambda _: Measured(404, well=False), probe).status is SampleStatus.WITHIN
 
 
+def test_what_is_out_of_tolerance_because_nobody_answered_says_so() -> None:
+    probe = HTTP.model_copy(update={"tolerance": Tolerance(value=201)})
+    sample = sampled(lambda _: Measured(0, well=False, detail="no answer: timed out"), probe)
+    assert (sample.status, sample.detail) == (
+        SampleStatus.OUTSIDE,
+        "0 instead of 201; no answer: timed out",
+    )
+
+
 def test_every_one_of_several_values_has_to_be_tolerated() -> None:
     probe = HTTP.model_copy(update={"tolerance": Tolerance(range=(1, None))})
     assert sampled(lambda _: Measured((1.0, 2.0)), probe).status is SampleStatus.WITHIN

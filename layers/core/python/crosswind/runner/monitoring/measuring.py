@@ -93,7 +93,8 @@ class Prober:
         for value in values:
             finding = self.judge(value, tolerance)
             if finding.status is not SampleStatus.WITHIN:
-                return finding.status, finding.detail
+                said = None if measured.well else measured.detail
+                return finding.status, "; ".join(each for each in (finding.detail, said) if each) or None
         return SampleStatus.WITHIN, None
 
 
