@@ -6,6 +6,7 @@ from cdk.acknowledging import (
     ACCOUNT,
     ALARMS,
     LOG_DELIVERY,
+    RUN_OBJECTS,
     RUNTIME,
     TOKENS,
     TRACES,
@@ -18,7 +19,7 @@ from cdk.constructs.python_function import PythonFunction
 from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import CHAOS
+from cdk.stacks.runs import ARTIFACTS, CHAOS, SOURCES
 from cdk.stages import Stage
 
 _ARN = "arn:<AWS::Partition>"
@@ -36,6 +37,11 @@ def acknowledge(stage: Stage, *, platform: PlatformStack, chaos: ChaosStack, api
     """Acknowledge what is meant to be so in this stage."""
     bucket = platform.artifacts.bucket.bucket_arn
     shared = _shared(stage, imported(platform, bucket))
+    sources = imported(platform, platform.sources.bucket.bucket_arn)
+    shared |= {
+        f"{imported(platform, bucket)}/{ARTIFACTS}*": RUN_OBJECTS,  # of suites that are probes
+        f"{sources}/{SOURCES}*": "Archives are named by their content.",
+    }
     outside = imported(chaos, chaos.schedules.group_name)
     group = f"<{chaos.get_logical_id(chaos.schedules.group)}>"
     _acknowledge_functions(chaos.functions.values(), {**shared, **_alarms(group)})

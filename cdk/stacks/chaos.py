@@ -53,6 +53,7 @@ _WORKERS = {
     "start_on_event": _Limits(60),
     "accompany_runs": _Limits(60),
 }
+_SUBMITS = "watch_experiments"  # runs of suites that are probes
 _SETS_ALARMS = ("preflight_check", "recover", "analyze")
 
 
@@ -211,7 +212,7 @@ class ChaosStack(Stack):
         props = FaultInjectionProps(stage=self._stage, key=self._platform.key, watch_queue=self.watch.queue)
         return FaultInjection(self, "FaultInjection", props=props)
 
-    def _function(self, module: str, limits: _Limits, settings: Settings) -> PythonFunction:
+    def _function(self, module: str, limits: _Limits, *settings: Settings) -> PythonFunction:
         props = PythonFunctionProps(
             stage=self._stage,
             key=self._platform.key,
@@ -221,7 +222,7 @@ class ChaosStack(Stack):
             description=f"Crosswind chaos: {module.replace('_', ' ')}",
             timeout=Duration.seconds(limits.seconds),
             memory_mib=limits.memory_mib,
-            settings=(settings,),
+            settings=settings,
         )
         return PythonFunction(self, _title(module), props=props)
 
@@ -248,9 +249,10 @@ class ChaosStack(Stack):
         self.machine = StateMachine(self, "Experiment", props=props)
 
     def _define_workers(self) -> None:
-        settings = self.control_settings()
+        settings, submits = self.control_settings(), self._runs.control_settings()
         self.workers = {
-            module: self._function(module, limits, settings) for module, limits in _WORKERS.items()
+            module: self._function(module, limits, settings, *([submits] if module == _SUBMITS else []))
+            for module, limits in _WORKERS.items()
         }
 
     def _feed_workers(self) -> None:
@@ -331,6 +333,7 @@ class ChaosStack(Stack):
         self.let_ask_gate(watcher)
         self.let_inject(watcher)
         access.send(watcher, self._runs.executor.queue)
+        self._runs.let_submit(watcher)
         beside = self.workers["accompany_runs"].role  # it aborts, and closes what no execution is in
         self.let_carry_runs(beside)
         self.schedules.let_clear_alarms(beside)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import Cloud
 from tests.e2e.experiments import Application, Experiments, application, document, freeze, ok
-from tests.e2e.runs import Api, command_job, suite
+from tests.e2e.runs import Api, command_job, pack, suite
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("chaos")]
 
@@ -110,3 +110,24 @@ def test_an_experiment_that_cannot_start_is_refused_with_the_suite(
     [fault] = answer.json()["errors"]
     assert fault["path"] == "spec.stages[0].chaos.experiment"
     del experiments
+
+
+def test_a_stored_suite_is_a_probe_whose_verdict_counts(
+    experiments: Experiments, api: Api, app: Application
+) -> None:
+    made = suite([command_job(f"printf '%s' '{REPORT}' > report.xml")], name="smoke")
+    made["spec"]["stages"][0]["tests"][0]["source"] = {"archive": {"digest": api.upload(pack({"x": ""}))}}
+    ok(api.http.put("/api/v1/suites/smoke", json=made))
+    probes = [
+        {"name": "answers", "type": "http", "url": app.url, "timeout": "1s", "ratio": 0.5},
+        {"name": "smoke", "type": "suite", "suite": "smoke", "phases": ["after"], "timeout": "90s"},
+    ]
+    slowly = freeze(app.name, 4) | {"action": "cpu", "parameters": {"share": 0.3}}
+    hypothesis = {"title": "the smoke test passes afterwards", "probes": probes}
+    run = experiments.start(
+        document("probed-by-suite", app.url, slowly, hypothesis=hypothesis, recovery="100s")
+    )
+    view = experiments.ended(run)
+    assert (view["state"], view["verdict"]) == ("Analyzed", "held"), view
+    [probed] = [each for each in experiments.results(run)["hypothesis"] if each["probe"] == "smoke"]
+    assert (probed["phase"], probed["samples"], probed["within"]) == ("after", 1, 1)

@@ -219,6 +219,7 @@ class World:
             start=start,
             close_unstarted=self.close_unstarted,
             reap=self.reap,
+            run_suites=lambda run, monitor: None,
             clock=self.clock,
         )
 

@@ -27,6 +27,12 @@ TWO_WAVES = [any_fault(), any_fault("later", after=["slow"])]
 SUITE_PROBE = {"title": "x", "probes": [any_probe(), {"name": "tests", "type": "suite", "suite": "shop"}]}
 
 
+def probed_by_suite(**changes: Any) -> dict[str, Any]:
+    """An experiment with a suite among its probes."""
+    tests = {"name": "tests", "type": "suite", "suite": "shop", **changes}
+    return any_experiment(hypothesis={"title": "x", "probes": [any_probe(), tests]})
+
+
 @pytest.mark.parametrize(
     ("document", "path", "message"),
     [
@@ -209,7 +215,11 @@ SUITE_PROBE = {"title": "x", "probes": [any_probe(), {"name": "tests", "type": "
         ),
         (guarded({"probe": any_probe("answers")}), "spec.abortOn[0].probe.name", "another probe"),
         # schedule
-        (any_experiment(hypothesis=SUITE_PROBE), "spec.hypothesis.probes[1].type", "not built yet"),
+        (any_experiment(hypothesis=SUITE_PROBE), "spec.hypothesis.probes[1].timeout", "longer than"),
+        (probed_by_suite(phases=["before"]), "spec.hypothesis.probes[1].timeout", "the baseline (5s)"),
+        (probed_by_suite(phases=["during"]), "spec.hypothesis.probes[1].timeout", "the shortest step (30s)"),
+        (probed_by_suite(phases=["after"]), "spec.hypothesis.probes[1].timeout", "the recovery (120s)"),
+        (probed_by_suite(timeout="10s"), "spec.hypothesis.probes[1].timeout", "no time to start"),
         (any_experiment(schedule={}), "spec.schedule", "exactly one"),
         (
             any_experiment(schedule={"cron": "0 3 * * 1", "at": "2027-01-01T10:00"}),

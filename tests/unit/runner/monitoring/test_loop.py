@@ -10,7 +10,7 @@ import pytest
 from crosswind.chaos import layout
 from crosswind.chaos.tolerance import Judge
 from crosswind.contracts.chaos.monitoring import MonitorPlan, MonitorResult, PhaseRecord, Sample
-from crosswind.contracts.chaos.probes import HttpProbe, Phase
+from crosswind.contracts.chaos.probes import HttpProbe, Phase, SuiteProbe
 from crosswind.contracts.chaos.spec import Guard
 from crosswind.kernel.clock import SystemClock, to_iso
 from crosswind.kernel.errors import DependencyError
@@ -33,6 +33,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def probe(name: str = "orders", **more: Any) -> HttpProbe:
     return HttpProbe(name=name, type="http", url="http://shop/", interval="0h0m0s", **more)
+
+
+def _no_suites(probe: SuiteProbe, phase: Phase, step: int) -> Measured:
+    raise UnmeasurableError(f"nobody runs suites here: {probe.suite} {phase} {step}")
 
 
 @dataclass
@@ -83,7 +87,7 @@ class Stage:
             run_id=RUN,
             epoch=1,
             artifacts=self.artifacts,
-            prober=lambda _plan: Prober({"http": self.take}, judge, SystemClock()),
+            prober=lambda _plan: Prober({"http": self.take}, judge, SystemClock(), _no_suites),
             announce=self.announce,
             beats=lambda: self.beats,
             note=lambda _text: None,

@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from crosswind.adapters.aws.measurements import AwsMeasurements
+from crosswind.chaos import layout
 from crosswind.chaos.tolerance import Judge
-from crosswind.contracts.chaos.monitoring import SampleStatus
+from crosswind.contracts.chaos.monitoring import SampleStatus, SuiteAnswer
 from crosswind.contracts.chaos.probes import (
     CloudWatchAlarmProbe,
     CloudWatchMetricProbe,
@@ -22,19 +23,26 @@ from crosswind.contracts.chaos.probes import (
     SuiteProbe,
     Tolerance,
 )
+from crosswind.contracts.requests import VerdictKind
 from crosswind.kernel.errors import DependencyError
+from crosswind.runner.faults import Interruption
 from crosswind.runner.monitoring import texts
 from crosswind.runner.monitoring.commands import CommandProbes
 from crosswind.runner.monitoring.measuring import Measured, Prober, Take, UnmeasurableError
-from tests.fakes import SettableClock
+from crosswind.runner.monitoring.suites import SuiteProbes
+from tests.fakes import MemoryObjectStore, SettableClock
 from tests.unit.runner.rig import environment, wait_until
 
 HTTP = HttpProbe(name="p", type="http", url="http://shop/")
 JUDGE = Judge(find=texts.find, select=texts.select)
 
 
+def no_suites(probe: SuiteProbe, phase: Phase, step: int) -> Measured:
+    raise UnmeasurableError(f"nobody runs suites here: {probe.suite} {phase} {step}")
+
+
 def sampled(take: Take, probe: Probe = HTTP) -> Any:
-    prober = Prober({probe.type: take}, JUDGE, SettableClock())
+    prober = Prober({probe.type: take}, JUDGE, SettableClock(), no_suites)
     return prober.sample(probe, name="p", guard=False, phase=Phase.DURING, step=1)
 
 
@@ -79,9 +87,8 @@ def test_every_one_of_several_values_has_to_be_tolerated() -> None:
 
 
 def test_a_probe_that_nobody_can_take_is_unknown() -> None:
-    suite = SuiteProbe(name="p", type="suite", suite="shop")
-    prober = Prober({}, JUDGE, SettableClock())
-    sample = prober.sample(suite, name="p", guard=False, phase=Phase.AFTER, step=0)
+    prober = Prober({}, JUDGE, SettableClock(), no_suites)
+    sample = prober.sample(HTTP, name="p", guard=False, phase=Phase.AFTER, step=0)
     assert sample.status is SampleStatus.UNKNOWN
     assert "no way to take" in str(sample.detail)
 
@@ -195,3 +202,49 @@ def test_a_queue_is_found_by_its_name_and_never_by_an_address_that_was_written()
     )
     assert AwsMeasurements(None, told, SettableClock()).queue_depth(probe) == 7
     assert told.asked[0] == {"QueueName": "orders"}
+
+
+ANSWER = layout.suite_answer_key("exp-1", "smoke", Phase.BEFORE, 0)
+SMOKE = SuiteProbe(name="smoke", type="suite", suite="shop", timeout="1s")
+
+
+def of_suite(answer: SuiteAnswer | None) -> Any:
+    """What a monitor makes of what the engine left."""
+    artifacts = MemoryObjectStore()
+    if answer is not None:
+        artifacts.put(ANSWER, answer.to_wire().encode())
+    take = SuiteProbes("exp-1", artifacts, Interruption()).take
+    prober = Prober({}, JUDGE, SettableClock(), take)
+    return prober.sample(SMOKE, name="smoke", guard=False, phase=Phase.BEFORE, step=0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status"),
+    [
+        (VerdictKind.PASSED, SampleStatus.WITHIN),
+        (VerdictKind.FAILED, SampleStatus.OUTSIDE),
+        (VerdictKind.ERROR, SampleStatus.UNKNOWN),
+        (VerdictKind.CANCELLED, SampleStatus.UNKNOWN),
+        (VerdictKind.SKIPPED, SampleStatus.UNKNOWN),
+        (VerdictKind.INCONCLUSIVE, SampleStatus.UNKNOWN),
+    ],
+)
+def test_a_suites_verdict_is_the_probes_value_where_it_says_something(
+    verdict: VerdictKind, status: SampleStatus
+) -> None:
+    sample = of_suite(SuiteAnswer(execution_id="run-1", verdict=verdict, reason="2 of 3 tests failed."))
+    assert sample.status is status
+
+
+def test_a_suite_that_was_not_started_or_has_no_verdict_in_time_is_unknown() -> None:
+    refused = of_suite(SuiteAnswer(reason="there is no suite"))
+    assert (refused.status, refused.detail) == (
+        SampleStatus.UNKNOWN,
+        "suite shop was not started: there is no suite",
+    )
+    for answer in (None, SuiteAnswer(execution_id="run-1")):
+        late = of_suite(answer)
+        assert (late.status, late.detail) == (
+            SampleStatus.UNKNOWN,
+            "suite shop had no verdict within 1s",
+        )

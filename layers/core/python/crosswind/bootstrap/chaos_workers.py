@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Tell,
     )
     from crosswind.chaos.usecases.recovering import Recover
+    from crosswind.chaos.usecases.suite_probes import RunSuiteProbes
     from crosswind.chaos.usecases.undoing import UndoFaults
     from crosswind.chaos.usecases.watching import WatchExperiment
     from crosswind.contracts.chaos.runs import ExperimentResults
@@ -175,6 +176,7 @@ def watch_experiments() -> "WatchExperiment":
         start=start,
         close_unstarted=close_unstarted(),
         reap=_reap(),
+        run_suites=_run_suites(),
         clock=_CLOCK,
     )
 
@@ -282,6 +284,21 @@ def engine() -> "Engine":
 
     settings = ChaosControlSettings.from_env()
     return SfnEngine(client=clients.stepfunctions(), state_machine_arn=settings.chaos_machine_arn)
+
+
+@cache
+def _run_suites() -> "RunSuiteProbes":
+    from crosswind.adapters.probe_suites import SubmittedSuites
+    from crosswind.bootstrap import submitting
+    from crosswind.chaos.usecases.suite_probes import RunSuiteProbes
+
+    settings = _settings()
+    suites = SubmittedSuites(
+        submit=submitting.submit_stored_run(),
+        suites=stores.suite_store(settings),
+        runs=stores.run_store(settings),
+    )
+    return RunSuiteProbes(suites=suites, artifacts=stores.artifacts(settings))
 
 
 @cache

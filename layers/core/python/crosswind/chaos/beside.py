@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from crosswind.chaos.model import ExperimentRun
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict, RunState
+from crosswind.contracts.requests import VerdictKind
 from crosswind.contracts.suites import Scalar
 
 
@@ -48,4 +50,21 @@ class SuiteRuns(Protocol):
 
     def tell(self, stage: StageBeside, news: BesideNews) -> StageBeside:
         """Note it with the run; the stage as it is then. News without an experiment's run mean that there will be none."""
+        ...
+
+
+class ProbeSuites(Protocol):
+    """Stored suites as probes; bootstrap puts the runs area's use cases behind it."""
+
+    def start(
+        self, run: ExperimentRun, suite: str, parameters: Mapping[str, Scalar], *, cause: str, key: str
+    ) -> str:
+        """Submit a run of a suite of the experiment's team; its id. Repeating the key gives the earlier run.
+
+        Raises TerminalError where it cannot run, and RetryableError.
+        """
+        ...
+
+    def verdict(self, execution_id: str) -> tuple[VerdictKind, str] | None:
+        """The verdict with its sentence; None while there is none. Raises NotFoundError."""
         ...

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from crosswind.contracts.chaos.probes import Phase
+
 Report = Literal["html", "json", "junit", "journal"]
 
 _REPORTS: dict[Report, str] = {
@@ -50,6 +52,16 @@ def monitor_results_prefix(run_id: str) -> str:
 def monitor_result_key(run_id: str, epoch: int) -> str:
     """The MonitorResult of one epoch."""
     return f"{monitor_results_prefix(run_id)}{epoch:03d}.json"
+
+
+def suites_prefix(run_id: str) -> str:
+    """Answers of suites that are probes."""
+    return f"{run_prefix(run_id)}suites/"
+
+
+def suite_answer_key(run_id: str, probe: str, phase: Phase, step: int) -> str:
+    """The SuiteAnswer of a probe in one phase, or in one step of it."""
+    return f"{suites_prefix(run_id)}{probe}-{phase.value}-{step:03d}.json"
 
 
 def report_key(run_id: str, report: Report) -> str:

@@ -9,13 +9,15 @@ from crosswind.chaos import addresses
 from crosswind.chaos.raw import Piece, duration_fault, listed, mapping, seconds
 from crosswind.chaos.selectors import namespace_refusal
 from crosswind.chaos.spec_context import Context
-from crosswind.contracts.chaos.probes import Measure, Phase
+from crosswind.contracts.chaos.probes import Measure, Phase, SuiteProbe
+from crosswind.contracts.chaos.spec import ExperimentSpec
 from crosswind.contracts.faults import Path
 from crosswind.contracts.parameters import Fault
 
 _MAX_INTERVAL = 10 * 60
 _MAX_TIMEOUT = 60
 _MAX_SUITE = 60 * 60
+_LEAST_SUITE = 60
 _MAX_WINDOW = 60 * 60
 _COMPARISONS = ("value", "range", "pattern")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -46,6 +48,8 @@ def probe_faults(spec: Mapping[str, Any], context: Context) -> Iterator[Fault]:
         yield from _timing(probe, path, context)
         yield from _tolerance(probe, path)
         yield from _kind(probe, path, context)
+        if probe.get("type") == "suite":
+            yield from _suite(probe, path, spec, context)
     for index, guard in enumerate(listed(spec.get("abortOn"))):
         yield from _guard(mapping(guard), ("spec", "abortOn", index), context)
 
@@ -169,8 +173,6 @@ def _kind(probe: Mapping[str, Any], path: Path, context: Context) -> Iterator[Fa
     match probe.get("type"):
         case "http":
             yield from _http(probe, path, context)
-        case "suite":
-            yield (*path, "type"), "`suite` is not built yet: a monitor cannot start suites", None
         case "prometheus":
             yield from _address(probe.get("url"), (*path, "url"), context)
             policy = context.policy
@@ -195,6 +197,37 @@ def _kind(probe: Mapping[str, Any], path: Path, context: Context) -> Iterator[Fa
             queue = probe.get("queue")
             if isinstance(queue, str) and "/" in queue and not _AWS_QUEUE.fullmatch(queue):
                 yield from _address(queue, (*path, "queue"), context)
+
+
+def _suite(
+    probe: Mapping[str, Any], path: Path, spec: Mapping[str, Any], context: Context
+) -> Iterator[Fault]:
+    """A suite runs once in a phase, so each phase has to be long enough to wait for its verdict."""
+    timeout = seconds(probe.get("timeout", SuiteProbe.model_fields["timeout"].default))
+    if 0 < timeout < _LEAST_SUITE:
+        yield (
+            (*path, "timeout"),
+            "leaves no time to start a suite and hear its verdict",
+            f"at least {_LEAST_SUITE}s",
+        )
+    lasting = {
+        Phase.BEFORE: (
+            "the baseline",
+            seconds(spec.get("baseline", ExperimentSpec.model_fields["baseline"].default)),
+        ),
+        Phase.DURING: ("the shortest step", context.shortest_hold),
+        Phase.AFTER: (
+            "the recovery",
+            seconds(spec.get("recovery", ExperimentSpec.model_fields["recovery"].default)),
+        ),
+    }
+    for phase, (what, length) in lasting.items():
+        if phase in _phases(probe) and length and timeout > length:
+            yield (
+                (*path, "timeout"),
+                f"is longer than {what} ({length}s), in which the suite has to end",
+                f"at most {length}s, or `phases` without `{phase.value}`",
+            )
 
 
 def _address(url: object, path: Path, context: Context) -> Iterator[Fault]:

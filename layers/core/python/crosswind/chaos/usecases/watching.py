@@ -1,7 +1,7 @@
 """The watch of a run: what time alone brings about while it goes on, and what a crash or a lost message left undone."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from crosswind.chaos.ports import (
     ExperimentStore,
     FactStore,
     Monitors,
+    MonitorState,
 )
 from crosswind.chaos.usecases.finding import superseded
 from crosswind.chaos.usecases.gating import Asking
@@ -110,6 +111,7 @@ class WatchExperiment:
     start: StartExecution
     close_unstarted: CloseUnstarted
     reap: ReapRun
+    run_suites: Callable[[ExperimentRun, MonitorState | None], object]  # RunSuiteProbes
     clock: Clock
 
     def all(self, run_ids: Sequence[str]) -> list[int]:
@@ -149,8 +151,16 @@ class WatchExperiment:
             self.reap.act(run, found)
         elif run.state in ABORTABLE and run.abort is None:
             self._look(run)
+        self._run_suites(run, monitor)
         self.publish_events()
         return True
+
+    def _run_suites(self, run: ExperimentRun, monitor: MonitorState | None) -> None:
+        """What it cannot do now, it does at the next turn; a suite without a verdict is a probe that is unknown."""
+        try:
+            self.run_suites(run, monitor)
+        except CrosswindError:
+            _log.exception("suites that are probes of %s could not be looked after", run.run_id)
 
     def _take_turn(self, run_id: str) -> ExperimentRun | None:
         """Record the turn; of several messages for one run one gets it, so that chains never multiply."""

@@ -12,6 +12,7 @@ from pydantic import Field
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.probes import Phase, Probe
 from crosswind.contracts.chaos.spec import Guard
+from crosswind.contracts.requests import VerdictKind
 
 MONITOR_WORK_ID = "monitor-00000"
 
@@ -58,6 +59,17 @@ class PhaseRecord(WireModel):
     )
     injected_at: str | None = None
     undone_at: str | None = None
+
+
+class SuiteAnswer(WireModel):
+    """`chaos/<run>/suites/<probe>-<phase>-<step>.json`: what became of a suite that is a probe.
+
+    Written by the engine, which starts the suite; a monitor only reads it.
+    """
+
+    execution_id: str | None = None
+    verdict: VerdictKind | None = None
+    reason: str | None = Field(default=None, description="Of the verdict, or why the suite was not started.")
 
 
 class SampleStatus(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 
 from crosswind.chaos.tolerance import Judge, shown
 from crosswind.contracts.chaos.monitoring import Sample, SampleStatus
-from crosswind.contracts.chaos.probes import Phase, Probe, Tolerance
+from crosswind.contracts.chaos.probes import Phase, Probe, SuiteProbe, Tolerance
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.errors import CrosswindError
 
@@ -34,6 +34,10 @@ Take = Callable[[Any], Measured]
 """Takes one kind of probe, within the probe's own time limit. Raises UnmeasurableError or a CrosswindError."""
 
 
+TakeSuite = Callable[[SuiteProbe, Phase, int], Measured]
+"""Takes the verdict of the suite that the engine runs for a probe in this phase and step."""
+
+
 @dataclass(frozen=True)
 class Prober:
     """Takes any probe that it has a taker for; one that it has none for is unknown, never well."""
@@ -41,13 +45,14 @@ class Prober:
     takers: Mapping[str, Take]
     judge: Judge
     clock: Clock
+    suites: TakeSuite
 
     def sample(self, probe: Probe, *, name: str, guard: bool, phase: Phase, step: int) -> Sample:
         """One sample. Never raises: what goes wrong makes it unknown."""
         at, began = self.clock.now(), time.monotonic()
         value: Any = None
         try:
-            measured = self._take(probe)
+            measured = self._take(probe, phase, step)
             value = measured.value
             status, detail = self._status(measured, probe.tolerance)
         except (UnmeasurableError, CrosswindError) as reason:
@@ -66,6 +71,7 @@ class Prober:
             latency_ms=round((time.monotonic() - began) * 1000, 1),
         )
 
+<<<<<<< HEAD
     def overdue(self, probe: Probe, *, name: str, guard: bool, phase: Phase, step: int) -> Sample:
         """The sample of a probe that is still being taken although its time is over."""
         return Sample(
@@ -79,6 +85,11 @@ class Prober:
         )
 
     def _take(self, probe: Probe) -> Measured:
+=======
+    def _take(self, probe: Probe, phase: Phase, step: int) -> Measured:
+        if isinstance(probe, SuiteProbe):
+            return self.suites(probe, phase, step)
+>>>>>>> e07112644bcda88e2875849d0bf8ac3d2bf64cf9
         taker = self.takers.get(probe.type)
         if taker is None:
             raise UnmeasurableError(f"this runner has no way to take a probe of type {probe.type}")

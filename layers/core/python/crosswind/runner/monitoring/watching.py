@@ -19,6 +19,7 @@ from crosswind.runner.monitoring import cluster, texts
 from crosswind.runner.monitoring.commands import CommandProbes
 from crosswind.runner.monitoring.loop import Monitor, read_plan
 from crosswind.runner.monitoring.measuring import Measured, Prober
+from crosswind.runner.monitoring.suites import SuiteProbes
 from crosswind.runner.monitoring.web import WebProbes
 from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.model import Work
@@ -65,11 +66,12 @@ class Watch:
             plan = read_plan(artifacts, order.plan_key)
         except NotFoundError as error:
             raise InfrastructureFaultError(InfrastructureReason.ORDER_UNREADABLE, str(error)) from error
+        suites = SuiteProbes(order.experiment_run, artifacts, interruption)
         monitor = Monitor(
             run_id=order.experiment_run,
             epoch=work.epoch,
             artifacts=artifacts,
-            prober=lambda of: self._prober(of, folder),
+            prober=lambda of: self._prober(of, folder, suites),
             announce=partial(self.announce, work),
             beats=beats,
             note=note,
@@ -78,7 +80,7 @@ class Watch:
         )
         monitor.run(plan)
 
-    def _prober(self, plan: MonitorPlan, folder: Path) -> Prober:
+    def _prober(self, plan: MonitorPlan, folder: Path, suites: SuiteProbes) -> Prober:
         web = WebProbes(AddressRules(plan.hosts, plan.refused_addresses), plan.prometheus)
         commands = CommandProbes(self.environment, folder, self.test_uid)
         return Prober(
@@ -93,6 +95,7 @@ class Watch:
             },
             judge=Judge(find=texts.find, select=texts.select),
             clock=self.clock,
+            suites=suites.take,
         )
 
     def _alarm(self, probe: Any) -> Measured:
