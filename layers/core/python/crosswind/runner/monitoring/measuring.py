@@ -71,7 +71,6 @@ class Prober:
             latency_ms=round((time.monotonic() - began) * 1000, 1),
         )
 
-<<<<<<< HEAD
     def overdue(self, probe: Probe, *, name: str, guard: bool, phase: Phase, step: int) -> Sample:
         """The sample of a probe that is still being taken although its time is over."""
         return Sample(
@@ -84,12 +83,9 @@ class Prober:
             detail=f"it hangs: nothing came within its {probe.timeout}",
         )
 
-    def _take(self, probe: Probe) -> Measured:
-=======
     def _take(self, probe: Probe, phase: Phase, step: int) -> Measured:
         if isinstance(probe, SuiteProbe):
             return self.suites(probe, phase, step)
->>>>>>> e07112644bcda88e2875849d0bf8ac3d2bf64cf9
         taker = self.takers.get(probe.type)
         if taker is None:
             raise UnmeasurableError(f"this runner has no way to take a probe of type {probe.type}")
