@@ -64,6 +64,8 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.storm
 	@$(BIN)/python -m tests.bench.gate
+	@$(BIN)/python -m tests.bench.experiments
+	@$(BIN)/python -m tests.bench.chaos_toolkit
 
 check: format-check lint types imports test test-iam ## Everything that CI checks
 

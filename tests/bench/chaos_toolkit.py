@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +40,7 @@ _PACKAGES = ("chaostoolkit==1.19.0", "chaostoolkit-addons==0.11.0", "setuptools<
 _WATCHED_SECONDS = 60.0
 _LATENCY = 900
 _TOXIC = "slow"
+_BREACHED = "guard is breached"
 _QUICK = {"measure": "latency", "tolerance": {"range": [None, 500]}}
 
 
@@ -51,6 +52,7 @@ class Left:
     status: str
     toxics: int  # in the server after a minute, or when they were gone
     seconds: float | None  # from the mishap until nothing was left; None: never within a minute
+    reason: str = ""  # what the run itself says of its verdict
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=("theirs", "ours"))
-    parser.add_argument("--rounds", type=int, default=5, help="of our guard's breach, for its p95")
+    parser.add_argument("--rounds", type=int, default=20, help="of our guard's breach, for its p95")
     options = parser.parse_args()
     found: dict[str, list[Left]] = {}
     with tempfile.TemporaryDirectory(prefix="crosswind-peer-") as folder:
@@ -83,11 +85,10 @@ def main() -> None:
         if options.only != "theirs":
             found["Crosswind"] = ours(Path(folder), rounds=options.rounds)
     if options.json:
-        print(
-            json.dumps(
-                {name: [dataclasses.asdict(each) for each in rows] for name, rows in found.items()}, indent=2
-            )
-        )
+        told: dict[str, Any] = {
+            name: [dataclasses.asdict(each) for each in rows] for name, rows in found.items()
+        }
+        print(json.dumps(told | {"guard is breached": undone(found.get("Crosswind", []))}, indent=2))
         return
     print(f"{'':<15}{'mishap':<24}{'status':<24}{'left':<6}gone after")
     for name, rows in found.items():
@@ -96,6 +97,24 @@ def main() -> None:
                 f"{each.seconds:.1f} s" if each.seconds is not None else f"never in {_WATCHED_SECONDS:.0f} s"
             )
             print(f"{name:<15}{each.mishap:<24}{each.status:<24}{each.toxics:<6}{gone}")
+    for name, figure in undone(found.get("Crosswind", [])).items():
+        print(f"{name:<48}{figure}")
+
+
+def undone(rows: Sequence[Left]) -> dict[str, Any]:
+    """From the breaching sample to the proven removal. A run without a breach measured nothing, and says why."""
+    rounds = [each for each in rows if each.mishap == _BREACHED]
+    seconds = sorted(each.seconds for each in rounds if each.seconds is not None)
+    if not seconds:
+        return {}
+    return {
+        "rounds": len(rounds),
+        "p50 seconds": seconds[len(seconds) // 2],
+        "p95 seconds": seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
+        "longest seconds": seconds[-1],
+        "toxics left": sum(each.toxics for each in rounds),
+        "rounds without a breach": [each.reason or each.status for each in rounds if each.seconds is None],
+    }
 
 
 @contextmanager
@@ -305,7 +324,7 @@ def _breaches(experiments: Experiments, server: Server, number: int) -> Left:
     spec = _slow(server, latency=_LATENCY, seconds=60)
     run = experiments.start(document(f"breaches-{number}", server.url, abortOn=watched, **spec))
     view = experiments.ended(run)
-    return _left("guard is breached", view, server, view["timings"].get("toAbort"))
+    return _left(_BREACHED, view, server, view["timings"].get("toAbort"))
 
 
 def _loses_its_monitor(experiments: Experiments, server: Server) -> Left:
@@ -322,7 +341,8 @@ def _loses_its_monitor(experiments: Experiments, server: Server) -> Left:
 
 
 def _left(mishap: str, view: dict[str, Any], server: Server, seconds: float | None) -> Left:
-    return Left(mishap, f"{view['state']}, {view.get('verdict')}", len(server.toxics()), seconds)
+    status = f"{view['state']}, {view.get('verdict')}"
+    return Left(mishap, status, len(server.toxics()), seconds, reason=view.get("reason") or "")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from crosswind.chaos import layout
 from crosswind.chaos.model import ExperimentRun, Hold, Injection
 from crosswind.chaos.providing import FaultRequest, Preview
 from crosswind.chaos.radius import Resolved, target_ids
-from crosswind.chaos.stepping import MachineStep, steps
+from crosswind.chaos.stepping import MachineStep, longest_seconds, steps
 from crosswind.contracts.chaos.gate import PolicySpec
 from crosswind.contracts.chaos.monitoring import MONITOR_WORK_ID, MonitorPlan
 from crosswind.contracts.chaos.spec import Fault
 from crosswind.contracts.suites import Priority, duration_seconds
 from crosswind.contracts.work import MonitorOrder, OrderRef, Ticket, WorkKind
 
-_QUEUE_SECONDS = 120
+_QUEUE_SECONDS = range(120, 601)
 _MONITOR_CPU_MILLIS = 250
 _MONITOR_MEMORY_MIB = 512
 
@@ -145,7 +145,7 @@ def monitor_ticket(run: ExperimentRun, *, awaits: int | None) -> Ticket:
         stage=0,
         concurrency=1,
         infrastructure_retries=0,
-        queue_seconds=_QUEUE_SECONDS,
+        queue_seconds=_queue_seconds(run),
         cpu_millis=_MONITOR_CPU_MILLIS,
         memory_mib=_MONITOR_MEMORY_MIB,
         awaits=awaits,
@@ -156,6 +156,12 @@ def monitor_ticket(run: ExperimentRun, *, awaits: int | None) -> Ticket:
 def hold_seconds(run: ExperimentRun) -> Mapping[int, int]:
     """How long each step is watched."""
     return {step.number: step.hold_seconds for step in steps(run.spec)}
+
+
+def _queue_seconds(run: ExperimentRun) -> int:
+    """A monitor waits for its runner while the run could still end in time, and not for ever: its targets are held."""
+    spare = duration_seconds(run.spec.timeout) - longest_seconds(run.spec)
+    return max(_QUEUE_SECONDS[0], min(spare, _QUEUE_SECONDS[-1]))
 
 
 def _request(run: ExperimentRun, step: MachineStep, fault: Fault) -> FaultRequest:
