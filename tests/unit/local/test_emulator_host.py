@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import shutil
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from crosswind.local.emulator_environments import share_layers, wait_for_environments
 from crosswind.local.emulator_host import (
     INTERVAL_SECONDS,
     LARGE_VALUE_BYTES,
@@ -20,7 +23,6 @@ from crosswind.local.emulator_host import (
     check_alarms_in_their_group,
     check_batches_as_aws_does,
     share_in,
-    wait_for_environments,
     with_throttling,
     write_snapshot,
 )
@@ -219,3 +221,34 @@ def test_resources_of_other_services_stay_as_they_are() -> None:
     actions = SimpleNamespace(extract_resource_arn=lambda *_: "*")
     check_alarms_in_their_group(actions)
     assert actions.extract_resource_arn("sqs", "POST", "/", {}, b"", {}, "r", "1") == "*"
+
+
+def test_a_layer_is_unpacked_once_and_every_environment_sees_it(tmp_path: Path) -> None:
+    runtime = SimpleNamespace()
+    share_layers(runtime, tmp_path / "layers")
+    for number in range(2):
+        environment = tmp_path / f"environment-{number}"
+        archive = environment / "layer_0.zip"
+        target = environment / "layer_0"
+        target.mkdir(parents=True)
+        with zipfile.ZipFile(archive, "w") as made:
+            made.writestr(zipfile.ZipInfo("python/one.py", (2026, 1, 1, 0, 0, 0)), "ONE = 1")
+        with runtime.zipfile.ZipFile(archive) as opened:
+            assert opened.namelist() == ([] if number else ["python/one.py"])
+            opened.extractall(target)
+        assert (target / "python" / "one.py").read_text() == "ONE = 1"
+    assert len(list((tmp_path / "layers").iterdir())) == 1
+    shutil.rmtree(tmp_path / "environment-0")
+    assert (tmp_path / "environment-1" / "layer_0" / "python" / "one.py").exists()
+
+
+def test_what_is_no_layer_is_unpacked_where_it_was_asked_for(tmp_path: Path) -> None:
+    runtime = SimpleNamespace()
+    share_layers(runtime, tmp_path / "layers")
+    with zipfile.ZipFile(tmp_path / "code.zip", "w") as made:
+        made.writestr("one.py", "ONE = 1")
+    with runtime.zipfile.ZipFile(tmp_path / "code.zip") as opened:
+        assert opened.namelist() == ["one.py"]
+        opened.extractall(tmp_path / "code")
+    assert not (tmp_path / "code").is_symlink()
+    assert (tmp_path / "code" / "one.py").exists()

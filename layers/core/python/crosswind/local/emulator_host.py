@@ -1,7 +1,7 @@
 """Runs MiniStack so that it survives kill -9: while it serves, its whole state is written down every few seconds.
 
 This file is run by the emulator's own interpreter, in the emulator's own virtual environment, so it imports nothing but
-the standard library and MiniStack. `crosswind.local.emulator` starts it and sets the environment.
+the standard library, MiniStack and `emulator_environments`, which does the same. `crosswind.local.emulator` starts it and sets the environment.
 
 MiniStack writes its state only on a clean stop. Here a snapshot is a fork: the child owns a copy-on-write image of the
 process as it was between two requests, writes it out at low priority and exits, while the parent goes on serving. A
@@ -335,55 +335,23 @@ def _json_field(body: bytes, name: str) -> Any:
     return found.get(name) if isinstance(found, dict) else None
 
 
-def wait_for_environments(service: Any, *, limit: int) -> None:
-    """Let invocations of one function wait for a free environment once `limit` of them are busy.
-
-    Each environment is a process, and MiniStack starts as many as there are concurrent invocations: a stage of a thousand
-    shards would start a hundred interpreters at once and starve everything else on a laptop.
-    """
-    acquire, release = service.acquire_worker, service.release_worker
-    turns: dict[str, threading.Semaphore] = {}
-    mine = (
-        threading.local()
-    )  # an invocation takes and gives back on one thread, with None for a worker that has died
-
-    def acquire_in_turn(function: str, *args: Any, **options: Any) -> Any:
-        turn = turns.setdefault(function, threading.Semaphore(limit))
-        turn.acquire()
-        try:
-            worker, how = acquire(function, *args, **options)
-        except BaseException:
-            turn.release()
-            raise
-        if worker is None:
-            turn.release()
-        else:
-            mine.held = [*getattr(mine, "held", ()), turn]
-        return worker, how
-
-    def release_in_turn(worker: Any) -> None:
-        try:
-            release(worker)
-        finally:
-            *mine.held, turn = mine.held
-            turn.release()
-
-    service.acquire_worker, service.release_worker = acquire_in_turn, release_in_turn
-
-
 def main() -> None:
     """Serve until SIGTERM. The environment says where (see `crosswind.local.emulator`)."""
     state = Path(os.environ["STATE_DIR"])
     folder = SnapshotFolder(state)
     # MiniStack is only in the emulator's own environment, and reads its settings while it is imported.
     import ministack.app as application  # type: ignore[import-not-found]  # noqa: PLC0415
-    from ministack.core import iam_actions, persistence  # type: ignore[import-not-found]  # noqa: PLC0415
+    from ministack.core import iam_actions, lambda_runtime, persistence  # type: ignore[import-not-found]  # noqa: PLC0415
     from ministack.services import lambda_svc  # type: ignore[import-not-found]  # noqa: PLC0415
+
+    sys.path.append(str(Path(__file__).parents[2]))  # where this package lies; it is not installed here
+    from crosswind.local.emulator_environments import share_layers, wait_for_environments  # noqa: PLC0415
 
     codec = build_codec(folder, persistence)
     check_batches_as_aws_does(iam_actions)
     check_alarms_in_their_group(iam_actions)
     wait_for_environments(lambda_svc, limit=ENVIRONMENTS_PER_FUNCTION)
+    share_layers(lambda_runtime, state.parent / "layers")
     application.load_state = codec.load_state
     application.save_all = lambda services: write_snapshot(folder, services, codec)
     faults = state.parent / "faults"

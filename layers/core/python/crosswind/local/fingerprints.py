@@ -7,8 +7,18 @@ from pathlib import Path
 from crosswind.local.tools import BOTO3, CRYPTOGRAPHY, MINISTACK
 
 _PACKAGE = Path(__file__).parents[1]
-_RUNS_FROM = ("adapters", "bootstrap", "contracts", "kernel", "local", "runner", "runs", "settings.py")
-_EMULATOR_HOST = "local/emulator_host.py"
+_RUNS_FROM = (
+    "adapters",
+    "bootstrap",
+    "chaos",
+    "contracts",
+    "kernel",
+    "local",
+    "runner",
+    "runs",
+    "settings.py",
+)
+_EMULATOR = ("local/emulator_environments.py", "local/emulator_host.py")
 
 
 def of_files(
@@ -37,7 +47,7 @@ def of_package() -> str:
 
 def of_emulator() -> str:
     """What the emulator runs."""
-    return of_files(_PACKAGE, [_EMULATOR_HOST], made_with=f"{MINISTACK} {BOTO3} {CRYPTOGRAPHY}")
+    return of_files(_PACKAGE, _EMULATOR, made_with=f"{MINISTACK} {BOTO3} {CRYPTOGRAPHY}")
 
 
 def of_options(code: str, options: Iterable[str]) -> str:
