@@ -89,16 +89,21 @@ class Observations:
         self._unknown_in_a_row: dict[str, int] = {}
         self._streaks: dict[str, list[datetime]] = {}
         self._newest: dict[str, Sample] = {}
+        self._over: dict[int, datetime] = {}
         self.breach: Breach | None = None
         self.deviated_at: datetime | None = None
 
     def add(self, sample: Sample) -> None:
         """Take a sample in. Of a guard it carries the guard's name."""
-        series = self._series_of(sample)
-        series.add(sample)
         at = from_iso(sample.at)
+        over = self._over.get(sample.step)
+        late = sample.phase is Phase.DURING and over is not None and at > over
+        if not late:
+            self._series_of(sample).add(sample)
         if sample.guard:
             self._watch_guard(sample, at)
+            return
+        if late:
             return
         if (
             sample.phase is Phase.DURING
@@ -112,6 +117,10 @@ class Observations:
                 streak.append(at)
             else:
                 streak.clear()
+
+    def end_step(self, step: int, at: datetime) -> None:
+        """From then on its faults are being undone: what is measured says nothing of how they were borne. Guards watch on."""
+        self._over.setdefault(step, at)
 
     def held(self, phase: Phase, step: int = 0) -> bool:
         """Whether every probe of the phase held, each measured at least once."""

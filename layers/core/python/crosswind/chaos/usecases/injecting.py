@@ -188,7 +188,8 @@ class InjectStep:
             raise
         self.tell.note(
             injection.run_id,
-            f"{injection.fault} of step {injection.step}: {changed.state.value} {changed.detail or ''}".strip(),
+            f"{injection.fault} of step {injection.step}: {changed.state.value}"
+            + (f", {changed.detail}" if changed.detail else ""),
             kind=TimelineKind.FAULT,
             fault=injection.fault,
         )

@@ -129,11 +129,13 @@ class Monitor:
         if breach is not None:
             self._breach_told = True
             observations.breach = breach
+            observations.end_step(phase.step, self.clock.now())
             self._tell(number, AnnouncementName.BREACH, breach.reason)
             self._keep_result(self.clock.now(), observations)
         elif (
             number == 1 + phase.step and phase.until is not None and self.clock.now() >= from_iso(phase.until)
         ):
+            observations.end_step(phase.step, self.clock.now())
             self._tell(number, AnnouncementName.STEP_OVER, None)
 
     def _stale(self, phase: PhaseRecord) -> Breach | None:

@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crosswind.contracts.chaos.monitoring import Sample, SampleStatus
 from crosswind.contracts.chaos.runs import ExperimentResults
 from crosswind.kernel.clock import from_iso
 
-WIDTH, ROW, LEFT, TOP = 960, 26, 190, 28
+WIDTH, ROW, LEFT, RIGHT, TOP = 960, 26, 150, 20, 28
+_TICKS = 8
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400)
 MOST_POINTS = 5000
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One sample."""
+    """One sample: from the moment when it was asked to the one when its answer was there."""
 
     x: float
+    width: float
     status: str
     title: str
 
@@ -36,7 +39,7 @@ class Band:
 
     x: float
     width: float
-    y: float
+    name: str
     title: str
 
 
@@ -67,13 +70,13 @@ def draw(results: ExperimentResults) -> Chart | None:
     if not samples:
         return None
     begin = min(from_iso(sample.at) for sample in samples)
-    end = max(from_iso(sample.at) for sample in samples)
+    end = max(_answered(sample) for sample in samples)
     span = max(1.0, (end - begin).total_seconds())
 
     def x(at: datetime | str) -> float:
         moment = from_iso(at) if isinstance(at, str) else at
         share = (moment - begin).total_seconds() / span
-        return round(LEFT + min(1.0, max(0.0, share)) * (WIDTH - LEFT - 20), 1)
+        return round(LEFT + min(1.0, max(0.0, share)) * (WIDTH - LEFT - RIGHT), 1)
 
     names = list(dict.fromkeys((sample.probe, sample.guard) for sample in samples))
     rows = tuple(
@@ -83,6 +86,7 @@ def draw(results: ExperimentResults) -> Chart | None:
             points=tuple(
                 Point(
                     x(each.at),
+                    round(x(_answered(each)) - x(each.at), 1),
                     each.status.value,
                     f"{each.at} {each.status.value} {each.detail or ''}".strip(),
                 )
@@ -97,8 +101,8 @@ def draw(results: ExperimentResults) -> Chart | None:
         Band(
             x=x(fault.injected_at),
             width=round(max(2.0, x(fault.removed_at or end) - x(fault.injected_at)), 1),
-            y=TOP,
-            title=f"{fault.name} ({fault.provider.value} {fault.action}) was in",
+            name=f"{fault.name} {fault.percent:g}%",
+            title=f"{fault.name} ({fault.provider.value} {fault.action}, {fault.percent:g}%) was in",
         )
         for fault in results.run.faults
         if fault.injected_at
@@ -129,6 +133,11 @@ def _marks(results: ExperimentResults, place: Callable[[str], float]) -> list[Ma
 
 
 def _ticks(span: float) -> tuple[tuple[float, str], ...]:
-    return tuple(
-        (round(LEFT + share / 5 * (WIDTH - LEFT - 20), 1), f"{span * share / 5:.0f} s") for share in range(6)
-    )
+    """Every so many whole seconds."""
+    step = next((each for each in _STEPS if span / each <= _TICKS), _STEPS[-1])
+    room = WIDTH - LEFT - RIGHT
+    return tuple((round(LEFT + at / span * room, 1), f"{at} s") for at in range(0, int(span) + 1, step))
+
+
+def _answered(sample: Sample) -> datetime:
+    return from_iso(sample.at) + timedelta(milliseconds=sample.latency_ms or 0)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from crosswind.adapters.reports.experiments.chart import draw
 from crosswind.contracts.chaos.runs import ExperimentResults
+from crosswind.kernel.clock import from_iso
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 
 def render(results: ExperimentResults) -> bytes:
     """The page as UTF-8."""
-    return _template().render(results=results, run=results.run, chart=draw(results)).encode()
+    return _template().render(results=results, run=results.run, chart=draw(results), clock=_clock).encode()
+
+
+def _clock(at: str | None) -> str:
+    """The time of day of a moment; the page tells the day once."""
+    return from_iso(at).strftime("%H:%M:%S.%f")[:-5] if at else "-"
 
 
 @cache
