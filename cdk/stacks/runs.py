@@ -44,7 +44,7 @@ _TASKS = {
     "record_failure": ("RecordFailure", _Limits(60)),
 }
 _WORKERS = {
-    "admit_work": ("AdmitWork", _Limits(60)),
+    "admit_work": ("AdmitWork", _Limits(20)),  # six times this is how long a killed one's tickets stay hidden
     "watch_run": ("WatchRun", _Limits(120, 1024)),
     "sweep_runs": ("SweepRuns", _Limits(300)),
     "recover_run": ("RecoverRun", _Limits(300, 1024)),

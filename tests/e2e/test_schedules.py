@@ -100,13 +100,14 @@ def test_a_schedule_of_every_minute_fires_a_minute_once_until_it_is_paused(
     cloud: Cloud, api: Api, stored: str
 ) -> None:
     put(api, "Schedule", stored, {"suite": stored, "cron": "* * * * *", "overlap": "allow"})
-    until(lambda: firings_of(api, stored), seconds=ALARM_SECONDS)
+    until(lambda: runs_of(api, stored), seconds=ALARM_SECONDS)
     paused = api.http.post(f"/api/v1/schedules/{stored}/pause", params={"team": "demo"})
     assert paused.json()["state"] == "paused"
     firings = firings_of(api, stored)
-    assert {each["outcome"] for each in firings} == {"fired"}
     assert len({each["due"] for each in firings}) == len(firings)
-    assert len({each["executionId"] for each in firings}) == len(firings) == len(runs_of(api, stored))
+    fired = [each for each in firings if each["outcome"] == "fired"]
+    assert {each["outcome"] for each in firings} <= {"fired", "missed"}  # a machine may be a minute late
+    assert len({each["executionId"] for each in fired}) == len(fired) == len(runs_of(api, stored)) > 0
     api.http.delete(f"/api/v1/schedules/{stored}", params={"team": "demo"}).raise_for_status()
 
 

@@ -3,6 +3,7 @@
 One holds, one finds the weakness that was planted and is aborted by its guard, and the same one holds with the fix.
 """
 
+import signal
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -70,6 +71,7 @@ def run_chaos_demo(
     """Start the embedded cloud and the shop, run the scenes, and look for what is left. Exit status 0: all as expected."""
     with local_extra():
         from crosswind.cli.demo_shop import running_shop  # noqa: PLC0415
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it leaves no more behind than Ctrl-C
     steps = Steps(monotonic=around.monotonic)
     started = around.monotonic()
     console = Console(stderr=True)

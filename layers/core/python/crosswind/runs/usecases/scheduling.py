@@ -20,7 +20,7 @@ from crosswind.runs.ports import Queues, RunStore, WorkStore
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 
 TERM = timedelta(seconds=20)
-LONGEST_SITTING = timedelta(seconds=15)  # well within the term, so that it can be ended in order
+LONGEST_SITTING = timedelta(seconds=10)  # well within the term and the function's time limit
 SHORTEST_PAUSE = timedelta(
     seconds=0.5
 )  # so that a paced launch costs a tenth of a look at the queue, not a whole one
