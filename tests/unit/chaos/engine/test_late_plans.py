@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from crosswind.chaos.model import Injection
 from crosswind.contracts.chaos.lifecycle import AbortCause, FaultState, RunState
 from crosswind.kernel.errors import WriteConflictError
 from tests.unit.chaos.engine.machine import Killed, Machine
@@ -63,3 +64,19 @@ def test_a_lambda_that_dies_right_after_its_plan_is_written_is_tidied_up_after()
     _abort_and_reap(world)
     assert world.store.held == {}
     assert [each.state for each in world.store.injections(RUN_ID)] == [FaultState.REFUSED]
+
+
+def test_a_worker_that_slept_between_its_record_and_its_call_asks_no_provider() -> None:
+    world = World()
+    machine = Machine(world)
+    save = world.store.save_injection
+
+    def save_and_sleep(injection: Injection) -> Injection:
+        saved = save(injection)
+        if saved.state is FaultState.INJECTING:
+            world.clock.advance(40)  # longer than a provider's answer may take
+        return saved
+
+    world.store.save_injection = save_and_sleep  # type: ignore[method-assign]  # the worker stands still here
+    machine.walk()
+    assert world.provider.ever == set()

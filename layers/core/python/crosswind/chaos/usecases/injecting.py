@@ -36,6 +36,8 @@ from crosswind.kernel.errors import RetryableError, TerminalError, WriteConflict
 BEGINS_WITHIN = timedelta(seconds=30)
 """How long a provider may take from its yes to a fault that is in; some begin by and by."""
 
+_ASKED_WITHIN = timedelta(seconds=5)
+"""From the record to the call. Later, whoever undoes may have looked already: no provider is asked any more."""
 _POLL_SECONDS = 0.5
 _INJECTABLE = frozenset({RunState.PREFLIGHT_CHECK, RunState.RUNNING, RunState.MONITORING})
 _ASKED = frozenset({FaultState.INJECTING, FaultState.UNKNOWN})
@@ -201,7 +203,12 @@ class InjectStep:
 
     def _asked(self, provider: Provider, injection: Injection) -> FaultStatus:
         """What became of it. A lost answer is asked for; what nobody can tell is unknown, and undone as if it were in."""
-        until = self.clock.now() + BEGINS_WITHIN
+        now = self.clock.now()
+        if injection.asked_at is not None and now >= injection.asked_at + _ASKED_WITHIN:
+            return FaultStatus(
+                FaultState.UNKNOWN, "whoever was to ask slept in between, and did not ask any more"
+            )
+        until = now + BEGINS_WITHIN
         try:
             status = provider.inject(injection)
             while status.state is FaultState.INJECTING and self.clock.now() < until:
