@@ -69,6 +69,9 @@ def test_a_lambda_that_dies_right_after_its_plan_is_written_is_tidied_up_after()
 def test_a_worker_that_slept_between_its_record_and_its_call_asks_no_provider() -> None:
     world = World()
     machine = Machine(world)
+    machine.walk()
+    world.monitor.lease()
+    world.monitor.announce("live")
     save = world.store.save_injection
 
     def save_and_sleep(injection: Injection) -> Injection:
@@ -80,3 +83,4 @@ def test_a_worker_that_slept_between_its_record_and_its_call_asks_no_provider() 
     world.store.save_injection = save_and_sleep  # type: ignore[method-assign]  # the worker stands still here
     machine.walk()
     assert world.provider.ever == set()
+    assert world.run.abort is not None
