@@ -56,7 +56,9 @@ def test_every_stage_synthesizes_and_cdk_nag_has_no_unexplained_finding(assembly
     assert "AwsSolutions" not in assembly.log
 
 
-def test_cfn_lint_has_no_error(assembly: Assembly) -> None:
+@pytest.mark.parametrize("stage", ["local", "prod"])  # dev and staging differ from prod in sizes alone
+def test_cfn_lint_has_no_error(stage: str, request: pytest.FixtureRequest) -> None:
+    assembly: Assembly = request.getfixturevalue(stage)
     linter = Path(sys.executable).with_name("cfn-lint")
     options = [
         "--non-zero-exit-code",
