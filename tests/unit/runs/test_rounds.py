@@ -9,9 +9,8 @@ from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedPull, PlannedShard, PlannedStage
 from crosswind.contracts.suites import StageCondition
 from crosswind.contracts.work import WorkOutcome
-from crosswind.runs.evidence import SUITE_MARK
 from crosswind.runs.folding import Folded, durations, fold_run, shards_of
-from crosswind.runs.identity import case_id
+from crosswind.runs.identity import SUITE_MARK, case_id
 from crosswind.runs.merging import over_rounds
 from crosswind.runs.model import Case
 from crosswind.runs.rounds import ShardRecords

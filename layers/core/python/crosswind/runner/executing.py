@@ -68,6 +68,7 @@ class ExecuteShard:
             lost_reports=tuple(evidence.lost),
             batches=batches,
             log_bytes=attempt.log.size,
+            folder=str(attempt.sandbox.place.work),
         )
 
 
@@ -77,7 +78,7 @@ def _run_once(process: ShardProcess, selection: Sequence[str] | None, evidence: 
     before = process.stamps()
     end = process.run(launch, folder=folder)
     process.keep_reports(private_reports(folder, launch, evidence), before=before, evidence=evidence)
-    again = process.adapter.again(folder, selection=selection)
+    again = process.adapter.again(folder, selection=selection, work=process.attempt.sandbox.place.work)
     if again is None:
         return _Ran(end, failed=end.code != 0, again=selection)
     return _Ran(end, failed=end.code != 0 and bool(again), again=again)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from crosswind.adapters.frameworks.base import FrameworkAdapter, Invocation, Launch
@@ -25,7 +26,7 @@ class Evidence:
     lost: list[str] = field(default_factory=list)  # of the dropped ones, those that were evidence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ShardProcess:
     """One order in one attempt."""
 
@@ -33,15 +34,20 @@ class ShardProcess:
     order: ShardOrder
     secrets: dict[str, str]
 
-    @property
+    @cached_property
     def adapter(self) -> FrameworkAdapter:
         """The order's framework."""
-        return adapter_for(self.order.framework)
+        return adapter_for(self.order.framework, self.order.manifest)
 
     @property
     def invocation(self) -> Invocation:
         """How its author wants it called."""
-        return Invocation(command=self.order.command, args=self.order.args, env=self.order.env)
+        return Invocation(
+            command=self.order.command,
+            args=self.order.args,
+            env=self.order.env,
+            work=self.attempt.sandbox.place.work,
+        )
 
     def folder(self, name: str) -> Path:
         """A fresh folder for what the adapter exchanges with one process."""
