@@ -17,21 +17,19 @@ def builtin_names() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(_SUFFIX) for name in names if name.endswith(_SUFFIX)))
 
 
-def builtin_text(name: str) -> str | None:
-    """The manifest of a built-in framework as it is written; None where there is none of that name."""
+@cache
+def builtin_manifest(name: str) -> FrameworkManifest | None:
+    """The manifest of a built-in framework; None where there is none of that name."""
     if name not in builtin_names():
         return None
-    return (_FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+    text = (_FOLDER / f"{name}{_SUFFIX}").read_text(encoding="utf-8")
+    return FrameworkManifest.model_validate(spec_text.read_text(text).value, by_alias=True, by_name=False)
 
 
-@cache
 def builtin(name: str) -> FrameworkSpec | None:
-    """A built-in framework."""
-    text = builtin_text(name)
-    if text is None:
-        return None
-    document = spec_text.read_text(text).value
-    return FrameworkManifest.model_validate(document, by_alias=True, by_name=False).spec
+    """A built-in framework; None where there is none of that name."""
+    manifest = builtin_manifest(name)
+    return None if manifest is None else manifest.spec
 
 
 def spec_of(framework: str, manifest: FrameworkSpec | None) -> FrameworkSpec:

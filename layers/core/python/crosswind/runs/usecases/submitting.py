@@ -27,7 +27,7 @@ from crosswind.runs import beside, layout, resolving
 from crosswind.runs.admission.ports import QueueStore
 from crosswind.runs.frameworks.catalogue import builtin
 from crosswind.runs.model import WATCH_INTERVAL, Run, RunPurpose
-from crosswind.runs.ports import Executions, Experiments, ObjectStore, Queues, RunStore, SuiteStore
+from crosswind.runs.ports import DocumentStore, Executions, Experiments, ObjectStore, Queues, RunStore
 from crosswind.runs.preparing import final_key
 from crosswind.runs.resolving import Job, Preparation
 from crosswind.runs.revisions import revision_of
@@ -55,7 +55,7 @@ class SubmitRun:
     """
 
     runs: RunStore
-    suites: SuiteStore
+    suites: DocumentStore
     artifacts: ObjectStore
     sources: ObjectStore
     queue: QueueStore
