@@ -52,7 +52,7 @@ class DiscoverySpec(WireModel):
         default=None,
         min_length=1,
         max_length=8192,
-        description="A shell line, instead of the one that runs tests.",
+        description="A shell line, instead of the one that runs tests; the author's arguments are not for it.",
     )
     args: tuple[Argument, ...] = Field(default=(), max_length=100)
     env: Environment = Field(default={})
@@ -152,6 +152,10 @@ class FrameworkSpec(WireModel):
         default=None,
         max_length=8192,
         description="The shell line that runs tests, unless a suite gives its own.",
+    )
+    options_first: bool = Field(
+        default=False,
+        description="What the manifest adds stands before the author's arguments: for tools that take no option behind a path.",
     )
     env: Environment = Field(default={})
     discovery: DiscoverySpec | None = Field(

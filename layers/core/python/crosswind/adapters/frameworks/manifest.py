@@ -35,10 +35,10 @@ from crosswind.runs.reports import ReportedCase, ReportFault, ReportItem, cut
 
 _LISTING = "listing"
 _SELECTION = "selection"
-_LISTING_VARIABLE = "CROSSWIND_LISTING"
+_LISTING_VARIABLE = "CROSSWIND_LISTING"  # a name of its own, so that no shell reads the path
 _MOST_FILES = 100_000
 _MOST_ERRORS = 20
-_MATCH_SECONDS = 10.0
+_MATCH_SECONDS = 10.0  # of one line
 _PASSED_OVER = frozenset({"node_modules", "__pycache__"})  # beside folders whose names begin with a point
 _FAILED = frozenset({CaseStatus.FAILED, CaseStatus.ERROR})
 
@@ -46,8 +46,9 @@ _FAILED = frozenset({CaseStatus.FAILED, CaseStatus.ERROR})
 class ManifestAdapter:
     """FrameworkAdapter of one manifest."""
 
-    def __init__(self, spec: FrameworkSpec) -> None:
+    def __init__(self, spec: FrameworkSpec, *, match_seconds: float = _MATCH_SECONDS) -> None:
         self._spec = spec
+        self._match_seconds = match_seconds
 
     def discovery(self, invocation: Invocation, *, folder: Path) -> Launch | None:
         """The listing's command; None where there is none, or only files are looked for."""
@@ -55,7 +56,8 @@ class ManifestAdapter:
         if spec is None or spec.read is Listing.FILES:
             return None
         words = {"listing": str(folder / _LISTING), "folder": str(folder)}
-        args = (*invocation.args, *_filled(spec.args, words))
+        given = _filled(spec.args, words)
+        args = given if spec.command else self._arguments(invocation, given)
         env = {name: _fill(value, words) for name, value in spec.env.items()}
         command = spec.command or self._command(invocation)
         if spec.stdout:
@@ -80,7 +82,7 @@ class ManifestAdapter:
                 test_ids=None,
                 errors=(f"The listing of the tests cannot be read: {error}"[:MAX_ERROR_CHARACTERS],),
             )
-        stripped = (test.removeprefix(spec.strip) for test in tests)
+        stripped = (test.removeprefix(f"{work}/").removeprefix(spec.strip) for test in tests)
         return Collected(test_ids=tuple(dict.fromkeys(stripped)), errors=tuple(errors))
 
     def run(
@@ -92,7 +94,7 @@ class ManifestAdapter:
         shard_index: int,
         shard_count: int,
     ) -> Launch:
-        """The author's command with what the manifest adds, and the selection behind it."""
+        """The author's command with what the manifest adds, and the selection."""
         spec = self._spec.run
         words = {
             "folder": str(folder),
@@ -107,7 +109,7 @@ class ManifestAdapter:
         if selection is not None and self._spec.selection is not None:
             chosen, selected = _selected(self._spec.selection, selection, folder=folder)
             env |= selected
-        args = (*invocation.args, *_filled(spec.args, words), *chosen)
+        args = self._arguments(invocation, (*_filled(spec.args, words), *chosen))
         return Launch(
             argv=shell(self._command(invocation), args),
             env=env,
@@ -146,6 +148,9 @@ class ManifestAdapter:
         """None: what was selected and left no record is told as missing."""
         return ()
 
+    def _arguments(self, invocation: Invocation, added: tuple[str, ...]) -> tuple[str, ...]:
+        return (*added, *invocation.args) if self._spec.options_first else (*invocation.args, *added)
+
     def _command(self, invocation: Invocation) -> str:
         command = invocation.command or self._spec.command
         if command is None:
@@ -160,7 +165,7 @@ class ManifestAdapter:
             case Listing.REPORT:
                 return self._read_report(data, work=work)
             case _:
-                return _lines(data.decode(errors="replace"), spec.pattern), ()
+                return _lines(data.decode(errors="replace"), spec.pattern, seconds=self._match_seconds), ()
 
     def _read_report(self, data: bytes, *, work: Path) -> tuple[list[str], list[str]]:
         tests: list[str] = []
@@ -231,14 +236,14 @@ def _files(work: Path, globs: Sequence[str], *, strip: str) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _lines(text: str, pattern: str | None) -> list[str]:
+def _lines(text: str, pattern: str | None, *, seconds: float) -> list[str]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if pattern is None:
         return lines
     import regex  # noqa: PLC0415  # it has a time limit; only listings with a pattern need it
 
     expression = regex.compile(pattern)
-    found = (expression.search(line, timeout=_MATCH_SECONDS) for line in lines)
+    found = (expression.search(line, timeout=seconds) for line in lines)
     return [
         str(match.group("test") if "test" in expression.groupindex else match.group())
         for match in found
