@@ -144,7 +144,7 @@ def _show_page(output: Output, items: tuple[FrameworkView, ...]) -> None:
             each.manifest.metadata.name,
             each.manifest.metadata.team or "built in",
             abilities(each.manifest.spec),
-            each.manifest.spec.description.partition(".")[0],
+            each.manifest.spec.description.partition(". ")[0].removesuffix("."),
         )
         for each in items
     ]
