@@ -7,7 +7,6 @@ const env = process.env;
 
 module.exports = defineConfig({
   testDir: "tests",
-  outputDir: "results/artifacts",
   fullyParallel: true,
   workers: Number(env.PLAYWRIGHT_WORKERS ?? 1),
   forbidOnly: true,
@@ -16,7 +15,7 @@ module.exports = defineConfig({
     ["list"],
     ["junit", { outputFile: env.PLAYWRIGHT_JUNIT_OUTPUT_FILE ?? "results/junit.xml" }],
     ["json", { outputFile: env.PLAYWRIGHT_JSON_OUTPUT_FILE ?? "results/report.json" }],
-    ["html", { outputFolder: "results/html", open: "never" }],
+    ["html", { open: "never" }],
   ],
   use: {
     baseURL: env.SHOP_URL,

@@ -6,6 +6,7 @@ signal ended gives 128 and the signal's number, as in a shell.
 """
 
 import argparse
+import logging
 import os
 import signal
 import subprocess
@@ -37,6 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
     command = given.command[1:] if given.command[:1] == ["--"] else given.command
     if not command:
         _parser().error("a command is missing")
+    logging.basicConfig(level=logging.ERROR)  # the output is the command's
     with _shop_url() as url:
         return _run(command, url=url, directory=given.directory)
 
