@@ -29,6 +29,7 @@ class ResolvedTest(WireModel):
     manifest: FrameworkSpec | None = Field(
         default=None, description="Of a framework of the team's own, as it was at submission."
     )
+    working_directory: str | None = None
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]

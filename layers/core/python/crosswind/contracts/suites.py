@@ -153,6 +153,10 @@ class TestSpec(WireModel):
         max_length=20,
         description="Shell commands run once, before the shards; what they leave travels.",
     )
+    working_directory: Glob | None = Field(
+        default=None,
+        description="A folder of the source: setup, command, reports and artifacts are relative to it.",
+    )
     command: str | None = Field(default=None, max_length=8192, description="Needed by framework `command`.")
     args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(default=(), max_length=200)
     env: dict[EnvName, Annotated[str, StringConstraints(max_length=32768)]] = Field(

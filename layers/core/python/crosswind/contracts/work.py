@@ -182,6 +182,7 @@ class PrepareOrder(WireModel):
     setup: tuple[str, ...] = Field(description="Shell commands, run in order in the working directory.")
     framework: str
     manifest: FrameworkSpec | None = Field(default=None, description="Of a framework that is not built in.")
+    working_directory: str | None = Field(default=None, description="Relative to the source; None: its root.")
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
@@ -225,6 +226,7 @@ class ShardOrder(WireModel):
     archive: ArchiveRef
     framework: str
     manifest: FrameworkSpec | None = Field(default=None, description="Of a framework that is not built in.")
+    working_directory: str | None = Field(default=None, description="Relative to the source; None: its root.")
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]

@@ -152,19 +152,17 @@ class PrepareSource:
                 command=order.command,
                 args=order.args,
                 env=order.env,
-                work=attempt.sandbox.place.work,
+                work=attempt.directory,
             ),
             folder=folder,
         )
         if launch is None:
-            return adapter.collected(folder, work=attempt.sandbox.place.work, end=0) or Collected(
-                test_ids=None
-            )
+            return adapter.collected(folder, work=attempt.directory, end=0) or Collected(test_ids=None)
         attempt.sandbox.give_away_private()
         attempt.log.note("Listing the tests")
         start = attempt.log.size
         end = attempt.command(launch.argv, env={**order.env, **launch.env})
-        found = adapter.collected(folder, work=attempt.sandbox.place.work, end=end.code)
+        found = adapter.collected(folder, work=attempt.directory, end=end.code)
         if found is None:
             said = attempt.log.last_lines(after=start)
             fault = f"The tests could not be listed; the command {_how_it_ended(end, order)}:\n{said}"

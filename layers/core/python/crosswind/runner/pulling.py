@@ -248,7 +248,7 @@ class PullShard:
         if end.code:
             again = (
                 self.process.adapter.again(
-                    folder, selection=assignment.tests, work=self.process.attempt.sandbox.place.work
+                    folder, selection=assignment.tests, work=self.process.attempt.directory
                 )
                 or ()
             )

@@ -46,7 +46,7 @@ class ShardProcess:
             command=self.order.command,
             args=self.order.args,
             env=self.order.env,
-            work=self.attempt.sandbox.place.work,
+            work=self.attempt.directory,
         )
 
     def folder(self, name: str) -> Path:
@@ -67,7 +67,7 @@ class ShardProcess:
 
     def stamps(self) -> dict[str, Stamp]:
         """The author's own reports as they are now: only what is written anew is evidence of a run."""
-        return stamps(self.attempt.sandbox.place.work, self.order.reports)
+        return stamps(self.attempt.directory, self.order.reports)
 
     def run(self, launch: Launch, *, folder: Path, further: bool = False) -> Exit:
         """Run to the end. `further`: the tests are not the same as those of the last process."""
@@ -86,7 +86,7 @@ class ShardProcess:
     def keep_reports(self, private: dict[str, Path], *, before: dict[str, Stamp], evidence: Evidence) -> None:
         """Upload the adapter's reports, by name, and what the order's globs name, as those of the next run."""
         number = len(evidence.reports) + 1
-        given = choose(self.attempt.sandbox.place.work, self.order.reports, before=before)
+        given = choose(self.attempt.directory, self.order.reports, before=before)
         files = {f"{_PRIVATE_REPORTS}{name}": path for name, path in private.items()} | given.files
         evidence.reports.append(
             upload_all(

@@ -164,6 +164,7 @@ def _job(
     for name in ("reports", "artifacts"):
         for index, glob in enumerate(_list(job.get(name))):
             yield from _relative(glob, (*path, name, index))
+    yield from _relative(job.get("workingDirectory"), (*path, "workingDirectory"))
     known = {PARAMETERS: parameters, MATRIX: _mapping(job.get("matrix")).keys()}
     yield from _expressions(job, path, known)
 

@@ -129,6 +129,7 @@ def _order(
         archive=archive,
         framework=test.framework,
         manifest=test.manifest,
+        working_directory=test.working_directory,
         command=test.command,
         args=test.args,
         env=test.env | _counters(test, index=index, count=count),
