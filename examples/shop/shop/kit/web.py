@@ -23,10 +23,11 @@ _CLIENT_SECONDS = 10.0  # a client that neither sends nor reads for so long is l
 _SLOW_SECONDS = 1.0
 JSON = "application/json"
 _HEADERS = (
+    ("Connection", "close"),  # as HTTP/1.0 has it; some clients keep a connection unless they are told
     ("Content-Security-Policy", "default-src 'self'; img-src 'self' data:"),
     ("X-Content-Type-Options", "nosniff"),
 )
-"""A browser loads nothing from elsewhere, and runs no script that an answer quotes."""
+"""Of every answer. A browser loads nothing from elsewhere, and runs no script that an answer quotes."""
 
 T = TypeVar("T")
 
