@@ -72,7 +72,7 @@ def test_a_browser_test_that_fails_leaves_its_picture(api: Api, cloud: Cloud) ->
     assert set(jobs) == {"playwright", "selenium"}
     assert all(counts["failed"] == 1 and counts["passed"] >= 4 for counts in jobs.values()), jobs
     kept = api.http.get(f"/api/v1/tests/{run}/artifacts", params={"limit": "100"}).json()["items"]
-    pictures = {each["test"] for each in kept if each["path"].endswith(".png")}
+    pictures = {each["workId"] for each in kept if each["path"].endswith(".png")}
     assert pictures == {"playwright", "selenium"}
 
 

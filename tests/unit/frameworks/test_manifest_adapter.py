@@ -163,14 +163,16 @@ def test_files_are_found_without_a_command_and_dependencies_are_passed_over(work
 
 
 def test_whole_paths_of_a_listing_are_told_below_the_working_directory(work: Path, folder: Path) -> None:
-    (folder / "listing").write_text(f'[{{"file": "{work}/a.test.js"}}, {{"file": "{work}/a.test.js"}}, {{}}]')
+    (folder / "listing.out").write_text(
+        f'[{{"file": "{work}/a.test.js"}}, {{"file": "{work}/a.test.js"}}, {{}}]'
+    )
     adapter = ManifestAdapter(spec(discovery={"read": "json", "stdout": True, "path": "$[*].file"}))
 
     assert adapter.collected(folder, work=work, end=0) == Collected(test_ids=("a.test.js",))
 
 
 def test_a_report_is_a_listing_by_the_names_that_the_run_will_report(work: Path, folder: Path) -> None:
-    (folder / "listing").write_text(
+    (folder / "listing.out").write_text(
         "<testsuite><testcase classname='a' name='x'/><testcase classname='a' name='y'/></testsuite>"
     )
     adapter = ManifestAdapter(spec(discovery={"read": "report", "args": ["{listing}"]}))
@@ -185,7 +187,7 @@ def test_a_listing_that_failed_is_none(
     listing: str | None, end: int | None, work: Path, folder: Path
 ) -> None:
     if listing is not None:
-        (folder / "listing").write_text(listing)
+        (folder / "listing.out").write_text(listing)
     adapter = ManifestAdapter(spec(discovery={"read": "json", "stdout": True, "path": "$[*]"}))
 
     assert adapter.collected(folder, work=work, end=end) is None
@@ -195,7 +197,7 @@ def test_a_listing_that_failed_is_none(
 def test_a_listing_that_cannot_be_read_is_an_error_of_the_suite(
     listing: str, work: Path, folder: Path
 ) -> None:
-    (folder / "listing").write_text(listing)
+    (folder / "listing.out").write_text(listing)
     adapter = ManifestAdapter(spec(discovery={"read": "json", "stdout": True, "path": "$[*]"}))
 
     found = adapter.collected(folder, work=work, end=0)
@@ -206,7 +208,7 @@ def test_a_listing_that_cannot_be_read_is_an_error_of_the_suite(
 
 
 def test_a_pattern_that_never_ends_is_cut_short(work: Path, folder: Path) -> None:
-    (folder / "listing").write_text("a" * 60 + "!")
+    (folder / "listing.out").write_text("a" * 60 + "!")
     adapter = ManifestAdapter(
         spec(discovery={"read": "lines", "stdout": True, "pattern": "^(a|aa|a+)+$"}), match_seconds=0.1
     )

@@ -33,7 +33,7 @@ from crosswind.runs.frameworks.groups import group_of
 from crosswind.runs.identity import name_of
 from crosswind.runs.reports import ReportedCase, ReportFault, ReportItem, cut
 
-_LISTING = "listing"
+_LISTING = "listing.out"  # with an extension: some tools add theirs where there is none
 _SELECTION = "selection"
 _LISTING_VARIABLE = "CROSSWIND_LISTING"  # a name of its own, so that no shell reads the path
 _MOST_FILES = 100_000
