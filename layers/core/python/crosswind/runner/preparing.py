@@ -36,6 +36,7 @@ class PrepareSource:
     def __call__(self, attempt: Attempt, order: PrepareOrder) -> Discovery:
         """Raises InterruptedAttemptError, InfrastructureFaultError, RetryableError."""
         attempt.start_clock()
+        attempt.events.step("fetch")
         commit: str | None = None
         try:
             commit = self._fetch(attempt, order)
@@ -98,6 +99,8 @@ class PrepareSource:
         return found
 
     def _set_up(self, attempt: Attempt, order: PrepareOrder) -> None:
+        if order.setup:
+            attempt.events.step("setup")
         for command in order.setup:
             attempt.log.note(f"$ {command}")
             start = attempt.log.size
@@ -154,6 +157,7 @@ class PrepareSource:
         if launch is None:
             return adapter.collected(folder) or Collected(test_ids=None)
         attempt.sandbox.give_away_private()
+        attempt.events.step("discovery")
         attempt.log.note("Listing the tests")
         start = attempt.log.size
         end = attempt.command(launch.argv, env={**order.env, **launch.env})
