@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswind.contracts.chaos.probes import CloudWatchAlarmProbe, CloudWatchMetricProbe, QueueDepthProbe
+from crosswind.contracts.live import LiveEvent, Stream
 from crosswind.contracts.work import (
     ArchiveRef,
     ArchiveSource,
@@ -36,8 +37,9 @@ from crosswind.runner.faults import Interruption
 from crosswind.runner.git import PROTOCOLS
 from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.sandbox import Place, Sandbox
-from crosswind.runner.session import OpenSession
-from crosswind.runs.layout import archive_key, discovery_key, log_prefix, result_key
+from crosswind.runner.session import Live, OpenSession
+from crosswind.runs.layout import archive_key, discovery_key, result_key, stream_prefix
+from crosswind.runs.live.shipping import Pace
 from crosswind.runs.model import Work, WorkState
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.leasing import Announce, BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
@@ -58,6 +60,7 @@ from tests.fakes import (
     MemoryWorkStore,
     make_work,
 )
+from tests.fakes.live import MemoryLiveQueue, MemoryWatchStore
 
 MARKER = f"unit-test-{os.getpid()}"
 ORDER_KEY = "orders.jsonl"
@@ -165,6 +168,8 @@ class Rig:
         self.tokens = MemoryTaskTokens()
         self.secrets = MemorySecrets({("demo", "token"): "s3cret-value"})
         self.queue = MemoryWorkQueue()
+        self.watches = MemoryWatchStore()
+        self.news = MemoryLiveQueue()
         change = ChangeWork(self.works, PerformEffects(MemoryQueues(), self.tokens), lambda _: None)
         clock = SystemClock()
         self.measurements = CannedMeasurements()
@@ -204,8 +209,11 @@ class Rig:
                     environment=environment(),
                     clock=clock,
                 ),
-                log_flush_seconds=0.05,
-                log_slowest_seconds=0.05,
+                live=Live(
+                    watched=self.watches.read,
+                    queue=self.news,
+                    pace=Pace(live_seconds=0.05, quiet_seconds=0.05),
+                ),
                 grace_seconds=0.5,
                 protocols=self.protocols,
             ),
@@ -315,8 +323,14 @@ class Rig:
 
     def log(self) -> str:
         """The whole log of whatever attempt has one."""
-        chunks = sorted(key for key in self.artifacts.objects if "/log/" in key)
-        assert all(log_prefix("") in key for key in chunks)
+        return self._stream(Stream.LOG)
+
+    def events(self) -> list[LiveEvent]:
+        """The events of whatever attempt has some."""
+        return [LiveEvent.model_validate_json(line) for line in self._stream(Stream.EVENTS).splitlines()]
+
+    def _stream(self, stream: Stream) -> str:
+        chunks = sorted(key for key in self.artifacts.objects if f"/{stream_prefix('', stream)}" in key)
         return b"".join(self.artifacts.objects[key].data for key in chunks).decode()
 
     def uploaded(self) -> set[str]:

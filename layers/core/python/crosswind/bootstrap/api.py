@@ -10,11 +10,12 @@ from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
 from crosswind.kernel.retry import jittered_pause
 from crosswind.platform.access import decide
-from crosswind.settings import ControlSettings
+from crosswind.settings import ControlSettings, SocketAddressSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.spec_rules import Rules
     from crosswind.runs.usecases.explaining import ExplainRun
+    from crosswind.runs.usecases.following_live import WatchRun
     from crosswind.runs.usecases.frameworks import DeleteFramework, GetFramework, ListFrameworks, PutFramework
     from crosswind.runs.usecases.pausing import PauseRun, ResumeRun
     from crosswind.runs.usecases.previewing import CreatePlan, GetPlan
@@ -365,6 +366,20 @@ def put_quarantine() -> "PutQuarantine":
         history=stores.history_store(settings),
         guard=_GUARD,
         clock=SystemClock(),
+    )
+
+
+@cache
+def watch_live() -> "WatchRun":
+    """WatchRun."""
+    from crosswind.runs.usecases.following_live import WatchRun
+
+    settings = _settings()
+    return WatchRun(
+        find=find_run(),
+        watches=stores.watch_store(settings),
+        clock=SystemClock(),
+        socket=SocketAddressSettings.from_env().socket_url or None,
     )
 
 

@@ -35,9 +35,11 @@ class ExecuteShard:
         self, attempt: Attempt, work: Work, order: ShardOrder, *, secrets: dict[str, str]
     ) -> ShardResult:
         """Raises InterruptedAttemptError, InfrastructureFaultError, LeaseLostError, ArchiveRefusedError, RetryableError."""
+        attempt.events.step("unpack")
         attempt.unpack(attempt.cache.fetch(attempt.sources, order.archive))
         started_at = self.clock.now()
         attempt.start_clock()
+        attempt.events.step("attempt-1")
         evidence = Evidence()
         process = ShardProcess(attempt, order, secrets)
         batches: tuple[str, ...] = ()
@@ -48,13 +50,14 @@ class ExecuteShard:
             ran = _Ran(pulled.end, failed=bool(pulled.failed), again=pulled.failed)
             batches = pulled.batches
         end = _retry(process, ran, evidence)
+        attempt.events.step("upload")
         chosen = choose(attempt.directory, order.artifacts)
         artifacts = upload_all(
             attempt.artifacts, chosen.files, key=lambda name: artifact_key(attempt.prefix, name)
         )
         for sentence in (*evidence.dropped, *chosen.dropped):
             attempt.log.note(f"Not uploaded: {sentence}")
-        attempt.log.finish()
+        attempt.finish()
         return ShardResult(
             exit_code=end.code,
             timed_out=end.timed_out,
@@ -90,6 +93,7 @@ def _retry(process: ShardProcess, ran: _Ran, evidence: Evidence) -> Exit:
         if ran.end.code is None or not ran.failed:
             break
         what = "the command" if ran.again is None else f"{len(ran.again)} tests"
+        process.attempt.events.step(f"retry-{number}")
         process.attempt.log.note(f"Retry {number} of {process.order.test_retries}: {what} will run again.")
         ran = _run_once(process, ran.again, evidence)
     return ran.end

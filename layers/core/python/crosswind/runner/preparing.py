@@ -35,6 +35,7 @@ class PrepareSource:
     def __call__(self, attempt: Attempt, order: PrepareOrder) -> Discovery:
         """Raises InterruptedAttemptError, InfrastructureFaultError, RetryableError."""
         attempt.start_clock()
+        attempt.events.step("fetch")
         commit: str | None = None
         try:
             commit = self._fetch(attempt, order)
@@ -97,6 +98,8 @@ class PrepareSource:
         return found
 
     def _set_up(self, attempt: Attempt, order: PrepareOrder) -> None:
+        if order.setup:
+            attempt.events.step("setup")
         for command in order.setup:
             attempt.log.note(f"$ {command}")
             start = attempt.log.size
@@ -159,6 +162,7 @@ class PrepareSource:
         if launch is None:
             return adapter.collected(folder, work=attempt.directory, end=0) or Collected(test_ids=None)
         attempt.sandbox.give_away_private()
+        attempt.events.step("discovery")
         attempt.log.note("Listing the tests")
         start = attempt.log.size
         end = attempt.command(launch.argv, env={**order.env, **launch.env})

@@ -114,7 +114,7 @@ class EventTail:
     failed: int = 0
     _offset: int = 0
 
-    def poll(self) -> None:
+    def poll(self) -> list[dict[str, object]]:
         """Read what was added since the last call, at most 1 MiB of whole lines."""
         data = read_left(self.path, limit=_POLL_BYTES, offset=self._offset) or b""
         whole = data.rfind(b"\n") + 1
@@ -122,11 +122,13 @@ class EventTail:
             whole = _POLL_BYTES  # no event is so long: pass over it
         self._offset += whole
         if self._offset > MAX_EVENT_BYTES:
-            return
-        for event in _events(data[:whole]):
+            return []
+        events = _events(data[:whole])
+        for event in events:
             if event.get("event") == "finish":
                 self.done += 1
                 self.failed += str(event.get("outcome")) in {"failed", "error"}
+        return events
 
 
 @dataclass(frozen=True, slots=True)
