@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from crosswind.contracts.chaos.probes import CloudWatchAlarmProbe, CloudWatchMetricProbe, QueueDepthProbe
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import (
     ArchiveRef,
     ArchiveSource,
@@ -229,7 +228,7 @@ class Rig:
             "test": "api",
             "variant": "",
             "archive": archive,
-            "framework": Framework.COMMAND,
+            "framework": "command",
             "args": (),
             "env": {},
             "shard_index": 0,
@@ -252,7 +251,7 @@ class Rig:
             units=tuple(PullUnit(test_ids=tuple(unit), estimate_seconds=60.0) for unit in units),
         )
         self.artifacts.put(ref.key, listed.to_wire().encode())
-        return self.shard(files, framework=Framework.PYTEST, pull=ref, **changes)
+        return self.shard(files, framework="pytest", pull=ref, **changes)
 
     def preparation(self, source: Source | Mapping[str, str], **changes: Any) -> PrepareOrder:
         """An order to prepare something."""
@@ -263,7 +262,7 @@ class Rig:
             "preparation": "sha256:0",
             "source": source,
             "setup": (),
-            "framework": Framework.PYTEST,
+            "framework": "pytest",
             "args": (),
             "env": {},
             "timeout_seconds": 60,
