@@ -6,12 +6,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from crosswind.adapters.frameworks.base import Collected, Invocation
-from crosswind.adapters.frameworks.registry import adapter_for
 from crosswind.contracts.work import ArchiveRef, ArchiveSource, Discovery, GitSource, PrepareOrder
 from crosswind.kernel.errors import NotFoundError, TooLargeError
 from crosswind.runner.archives import ArchiveRefusedError, file_digest, pack
 from crosswind.runner.attempt import Attempt
 from crosswind.runner.git import PROTOCOLS, GitFetch, SourceRefusedError
+from crosswind.runner.running import adapter_of
 from crosswind.runner.sandbox import Exit
 from crosswind.runs.layout import archive_key
 from crosswind.runs.ports import RunStore
@@ -147,7 +147,7 @@ class PrepareSource:
         return self._store(attempt, order, packed)
 
     def _discover(self, attempt: Attempt, order: PrepareOrder) -> Collected:
-        adapter = adapter_for(order.framework, order.manifest)
+        adapter = adapter_of(order)
         folder = attempt.sandbox.place.private / "discovery"
         folder.mkdir(mode=0o700)
         launch = adapter.discovery(

@@ -7,10 +7,13 @@ from pathlib import Path
 
 from crosswind.adapters.frameworks.base import FrameworkAdapter, Invocation, Launch
 from crosswind.adapters.frameworks.registry import adapter_for
-from crosswind.contracts.work import FileRef, ShardOrder
+from crosswind.contracts.work import FileRef, PrepareOrder, ShardOrder
+from crosswind.kernel.errors import NotFoundError
 from crosswind.runner.attempt import Attempt
+from crosswind.runner.faults import InfrastructureFaultError
 from crosswind.runner.sandbox import Exit
 from crosswind.runner.uploads import Stamp, choose, stamps, upload_all
+from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.layout import report_key
 
 _MIB = 1024 * 1024
@@ -37,7 +40,7 @@ class ShardProcess:
     @cached_property
     def adapter(self) -> FrameworkAdapter:
         """The order's framework."""
-        return adapter_for(self.order.framework, self.order.manifest)
+        return adapter_of(self.order)
 
     @property
     def invocation(self) -> Invocation:
@@ -95,6 +98,14 @@ class ShardProcess:
         )
         evidence.dropped.extend(given.dropped)
         evidence.lost.extend(given.lost)
+
+
+def adapter_of(order: PrepareOrder | ShardOrder) -> FrameworkAdapter:
+    """The adapter of an order's framework. Raises InfrastructureFaultError where this runner has none."""
+    try:
+        return adapter_for(order.framework, order.manifest)
+    except NotFoundError as error:
+        raise InfrastructureFaultError(InfrastructureReason.FRAMEWORK_MISSING, str(error)) from error
 
 
 def private_reports(folder: Path, launch: Launch, evidence: Evidence) -> dict[str, Path]:
