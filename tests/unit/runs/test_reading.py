@@ -8,8 +8,9 @@ import pytest
 
 from crosswind.contracts.live import Stream
 from crosswind.contracts.permissions import Guard
-from crosswind.contracts.requests import ArtifactKind, CaseStatus, RunState
+from crosswind.contracts.requests import ArtifactKind, RunState
 from crosswind.contracts.resolved import ResultsIndex
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import FileRef, ShardResult, WorkOutcome
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import ForbiddenError, InvalidInputError, NotFoundError

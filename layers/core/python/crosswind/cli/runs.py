@@ -23,7 +23,6 @@ from crosswind.contracts.requests import (
     ArtifactPage,
     ArtifactView,
     CasePage,
-    CaseStatus,
     CaseView,
     RunPage,
     RunState,
@@ -31,6 +30,7 @@ from crosswind.contracts.requests import (
     RunView,
     VerdictKind,
 )
+from crosswind.contracts.statuses import CaseStatus
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 _PAGE = 200

@@ -10,6 +10,7 @@ from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
 from crosswind.contracts.live import Stream
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import MAX_SPEC_BYTES, Name, Priority, Scalar, Team
 
 
@@ -32,17 +33,6 @@ class VerdictKind(StrEnum):
     SKIPPED = "skipped"  # everything that was found was skipped
     CANCELLED = "cancelled"
     INCONCLUSIVE = "inconclusive"  # records are missing, doubled or unreadable
-
-
-class CaseStatus(StrEnum):
-    """The one terminal status of a test case."""
-
-    FAILED = "failed"
-    ERROR = "error"
-    MISSING = "missing"
-    FLAKY = "flaky"  # failed, then passed within the same run
-    SKIPPED = "skipped"
-    PASSED = "passed"
 
 
 class Revision(WireModel):

@@ -7,7 +7,7 @@ from pydantic import Field
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.plans import CurvePoint, PlanGoal, PlannedJob, PlannedSkip
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Distribution, GatesSpec, Priority, Scalar, StageCondition
 
 

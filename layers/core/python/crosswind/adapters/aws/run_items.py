@@ -20,7 +20,8 @@ from crosswind.adapters.aws.keys import UNFINISHED_KEY, created_key, document_ke
 from crosswind.adapters.aws.work_items import expires_at
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.kernel.errors import TooLargeError

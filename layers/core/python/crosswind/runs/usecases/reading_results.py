@@ -14,11 +14,11 @@ from crosswind.contracts.requests import (
     ArtifactPage,
     ArtifactView,
     CasePage,
-    CaseStatus,
     CaseView,
     LogChunk,
     RunState,
 )
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import FileRef, WorkOutcome
 from crosswind.kernel.errors import InvalidInputError, NotFoundError, TooLargeError
 from crosswind.runs import layout
