@@ -63,6 +63,7 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.pulling
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.storm
+	@$(BIN)/python -m tests.bench.readers
 	@$(BIN)/python -m tests.bench.gate
 	@$(BIN)/python -m tests.bench.experiments
 	@$(BIN)/python -m tests.bench.chaos_toolkit

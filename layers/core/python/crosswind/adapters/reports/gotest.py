@@ -57,7 +57,7 @@ def _event(line: str) -> Mapping[str, Any] | None:
         event = mapping(json.loads(line))
     except (ValueError, RecursionError):
         return None
-    return event if event.get("Action") in _KNOWN else None
+    return event if text(event.get("Action")) in _KNOWN else None
 
 
 def _take(event: Mapping[str, Any], name: str, package: _Package) -> Iterator[ReportItem]:

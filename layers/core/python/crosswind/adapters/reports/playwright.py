@@ -50,7 +50,9 @@ def _suite(suite: Mapping[str, Any], outer: tuple[str, ...]) -> Iterator[ReportI
 def _case(spec: Mapping[str, Any], test: Mapping[str, Any], path: tuple[str, ...]) -> ReportedCase:
     results = list(mappings(test.get("results")))
     project = text(test.get("projectName"))
-    failures = [one for result in results if result.get("status") in _FAILED for one in _problems(result)]
+    failures = [
+        one for result in results if text(result.get("status")) in _FAILED for one in _problems(result)
+    ]
     status = _STATUSES.get(text(test.get("status")), _of_results(results, spec))
     skip = [problem("skipped", _annotation(test))] if status is CaseStatus.SKIPPED else []
     red = status is CaseStatus.FAILED

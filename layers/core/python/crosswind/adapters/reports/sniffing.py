@@ -8,7 +8,7 @@ from typing import Any
 import ijson
 
 from crosswind.adapters.reports.jmeter import is_header, is_row
-from crosswind.adapters.reports.values import mapping
+from crosswind.adapters.reports.values import mapping, text
 
 _ROOT = re.compile(rb"<\s*([A-Za-z_][\w.:-]{0,200})[\s/>]")
 _COMMENT = re.compile(rb"<!--.{0,60000}?-->", re.DOTALL)
@@ -74,11 +74,11 @@ def _of_xml(start: bytes) -> Format | None:
     return _ROOTS.get(root[1].rpartition(b":")[2]) if root else None
 
 
-def _of_text(text: str) -> Format | None:
-    lines = [line for line in text.splitlines() if line.strip()]
+def _of_text(content: str) -> Format | None:
+    lines = [line for line in content.splitlines() if line.strip()]
     if lines and (is_header(lines[0]) or is_row(lines[0])):
         return Format.JMETER_CSV
-    if _TAP.search(text):
+    if _TAP.search(content):
         return Format.TAP
     started = next((line for line in lines if line.startswith("{")), None)
     return _of_lines(started) if started else None
@@ -106,7 +106,7 @@ def _of_lines(line: str) -> Format | None:
         "Package" in entry or "ImportPath" in entry or "Time" in entry
     ):
         return Format.GO_TEST
-    if entry.get("type") in {"Metric", "Point"} and "data" in entry:
+    if text(entry.get("type")) in {"Metric", "Point"} and "data" in entry:
         return Format.K6_POINTS
     return None
 
