@@ -194,13 +194,14 @@ def _surroundings() -> dict[str, Any]:
     )
     queues = {
         f"{name}_queue_url": clients.sqs().create_queue(QueueName=name)["QueueUrl"]
-        for name in ("admission", "executor", "watch")
+        for name in ("admission", "executor", "watch", "live")
     }
     return {
         "stage": "bench",
         "runs_table": tables.runs,
         "queue_table": tables.queue,
         "tests_table": tables.tests,
+        "live_table": tables.live,
         "artifacts_bucket": "bench",
         "sources_bucket": "bench",
         "event_bus_name": "default",

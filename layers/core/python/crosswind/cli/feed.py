@@ -101,11 +101,12 @@ class Feed:
         if self._socket is None:
             self.session.surroundings.sleep(seconds)
             return []
+        news: list[Piece | Skipped] = []
         try:
-            return self._receive(self._socket, seconds)
+            self._receive(self._socket, seconds, news)
         except SocketClosedError:
             self._lost()
-            return []
+        return news
 
     def close(self) -> None:
         """End the connection."""
@@ -113,8 +114,8 @@ class Feed:
             self._socket.close()
             self._socket = None
 
-    def _receive(self, socket: Socket, seconds: float) -> list[Piece | Skipped]:
-        news: list[Piece | Skipped] = []
+    def _receive(self, socket: Socket, seconds: float, news: list[Piece | Skipped]) -> None:
+        """Take what is there; it stays in `news` also where the socket then ends."""
         text = socket.receive(seconds)
         while text is not None:
             message = _read(text)
@@ -125,7 +126,6 @@ class Feed:
                 self._lost()
                 break
             text = socket.receive(0) if len(news) < _MOST_AT_ONCE else None
-        return news
 
     def _renew(self) -> None:
         now = self.session.surroundings.monotonic()
