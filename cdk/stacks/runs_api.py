@@ -71,7 +71,7 @@ class RunsApiStack(Stack):
             access.read_table(self.functions[name].role, self._runs.queue_table)
         for name in ("submit_run", "create_plan"):  # is an experiment beside a stage approved?
             access.read_table(self.functions[name].role, self._chaos.table)
-        for name in ("list_suites", "get_suite"):
+        for name in ("list_suites", "get_suite", "list_frameworks", "get_framework", "validate_suite"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
         for name in ("list_results", "list_artifacts", "read_logs"):
             access.read_objects(self.functions[name].role, artifacts, ARTIFACTS)
@@ -87,6 +87,8 @@ class RunsApiStack(Stack):
             access.send(self.functions[name].role, runs.admission.queue)
 
         for name in ("submit_run", "cancel_run", "put_suite", "delete_suite"):
+            access.write_table(self.functions[name].role, runs.runs_table)
+        for name in ("put_framework", "delete_framework"):
             access.write_table(self.functions[name].role, runs.runs_table)
 
         submit = self.functions["submit_run"].role

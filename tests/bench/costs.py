@@ -22,7 +22,6 @@ from moto import mock_aws
 from crosswind.bootstrap import clients, tasks, workers
 from crosswind.bootstrap import runner as leasing
 from crosswind.contracts.requests import RunState
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import (
     ArchiveRef,
     FileRef,
@@ -301,7 +300,7 @@ def _write_orders(artifacts: Any, shards: int) -> list[Ticket]:
         test="api",
         variant="",
         archive=ArchiveRef(key="a", digest="sha256:" + "0" * 64, size=1),
-        framework=Framework.PYTEST,
+        framework="pytest",
         args=("tests",),
         env={"PYTHONPATH": ".deps"},
         selection=tuple(f"tests/api/test_orders.py::test_{number}" for number in range(40)),

@@ -12,7 +12,6 @@ from typing import Any
 
 from crosswind.contracts.chaos.probes import CloudWatchAlarmProbe, CloudWatchMetricProbe, QueueDepthProbe
 from crosswind.contracts.live import LiveEvent, Stream
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import (
     ArchiveRef,
     ArchiveSource,
@@ -237,7 +236,7 @@ class Rig:
             "test": "api",
             "variant": "",
             "archive": archive,
-            "framework": Framework.COMMAND,
+            "framework": "command",
             "args": (),
             "env": {},
             "shard_index": 0,
@@ -260,7 +259,7 @@ class Rig:
             units=tuple(PullUnit(test_ids=tuple(unit), estimate_seconds=60.0) for unit in units),
         )
         self.artifacts.put(ref.key, listed.to_wire().encode())
-        return self.shard(files, framework=Framework.PYTEST, pull=ref, **changes)
+        return self.shard(files, framework="pytest", pull=ref, **changes)
 
     def preparation(self, source: Source | Mapping[str, str], **changes: Any) -> PrepareOrder:
         """An order to prepare something."""
@@ -271,7 +270,7 @@ class Rig:
             "preparation": "sha256:0",
             "source": source,
             "setup": (),
-            "framework": Framework.PYTEST,
+            "framework": "pytest",
             "args": (),
             "env": {},
             "timeout_seconds": 60,

@@ -30,7 +30,7 @@ from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
 from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs
 from crosswind.runs.usecases.suites import GetSuite
-from tests.fakes import START, MemoryObjectStore, MemoryRunStore, MemorySuiteStore, make_run, make_work
+from tests.fakes import START, MemoryDocumentStore, MemoryObjectStore, MemoryRunStore, make_run, make_work
 from tests.unit.runs.suites_samples import STRANGER, VIEWER, person
 
 PREFIX = f"runs/{make_run().run_id}/work/shard-00000/01-001/"
@@ -253,4 +253,4 @@ def test_runs_are_listed_for_ones_own_team_only() -> None:
 
 def test_another_teams_suite_looks_like_none() -> None:
     with pytest.raises(NotFoundError):
-        GetSuite(MemorySuiteStore(), Guard(decide))("shop", team="demo", actor=STRANGER)
+        GetSuite(MemoryDocumentStore(), Guard(decide))("shop", team="demo", actor=STRANGER)

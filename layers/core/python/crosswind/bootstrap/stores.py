@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from crosswind.runs.history.ports import HistoryStore, QuarantineStore
     from crosswind.runs.live.ports import ConnectionStore, LiveQueue, Sockets, WatchStore
     from crosswind.runs.ports import (
+        DocumentStore,
         EventBus,
         Executions,
         ObjectStore,
         Queues,
         RunStore,
         Secrets,
-        SuiteStore,
         TaskTokens,
         WorkStore,
     )
@@ -47,11 +47,19 @@ def run_store(settings: StoreSettings) -> "RunStore":
 
 
 @cache
-def suite_store(settings: StoreSettings) -> "SuiteStore":
-    """Stored suites."""
-    from crosswind.adapters.aws.suite_store import DynamoSuiteStore
+def framework_store(settings: StoreSettings) -> "DocumentStore":
+    """Frameworks of teams."""
+    from crosswind.adapters.aws.document_store import FRAMEWORKS, DynamoDocumentStore
 
-    return DynamoSuiteStore(dynamo=_dynamo(), table=settings.runs_table)
+    return DynamoDocumentStore(dynamo=_dynamo(), table=settings.runs_table, kind=FRAMEWORKS)
+
+
+@cache
+def suite_store(settings: StoreSettings) -> "DocumentStore":
+    """Stored suites."""
+    from crosswind.adapters.aws.document_store import DynamoDocumentStore
+
+    return DynamoDocumentStore(dynamo=_dynamo(), table=settings.runs_table)
 
 
 @cache

@@ -1,5 +1,6 @@
 """What one attempt at a piece of work has at hand, while it lasts."""
 
+import errno
 import logging
 import secrets
 import shutil
@@ -14,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 
 from crosswind.adapters.frameworks.base import EventTail
-from crosswind.runner.archives import ArchiveCache, ArchiveLimits, unpack
+from crosswind.runner.archives import ArchiveCache, ArchiveLimits, ArchiveRefusedError, unpack
 from crosswind.runner.events import EventLog
 from crosswind.runner.faults import Interruption
 from crosswind.runner.logs import AttemptLog
@@ -23,6 +24,7 @@ from crosswind.runner.shipping import Shipper
 from crosswind.runs.model import Progress
 from crosswind.runs.ports import ObjectStore
 
+_NOT_STARTED = frozenset({errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.E2BIG})
 _log = logging.getLogger(__name__)
 
 
@@ -81,7 +83,19 @@ class Attempt:
     cache: ArchiveCache
     limits: ArchiveLimits
     timeout_seconds: float
+    working_directory: str = ""  # relative to the source
     _ends_at: float | None = field(default=None, init=False)
+
+    @property
+    def directory(self) -> Path:
+        """Where the suite's commands run. Raises ArchiveRefusedError where it leads out of the source."""
+        work = self.sandbox.place.work
+        directory = work / self.working_directory
+        if not directory.resolve().is_relative_to(work.resolve()):
+            raise ArchiveRefusedError(
+                f"the working directory {self.working_directory!r} is a link that leads out of the source"
+            )
+        return directory
 
     def start_clock(self) -> None:
         """From now on the order's timeout runs; fetching the archive does not count."""
@@ -106,8 +120,11 @@ class Attempt:
                 output=self.log.write,
                 interruption=self.interruption,
                 memory_bytes=memory_bytes,
+                directory=self.directory,
             )
-        except (FileNotFoundError, PermissionError) as error:
+        except OSError as error:
+            if error.errno not in _NOT_STARTED:
+                raise
             self.log.note(f"The command cannot be started: {error}")
             end = Exit(code=127)
         self.interruption.check()

@@ -51,7 +51,7 @@ class ExecuteShard:
             batches = pulled.batches
         end = _retry(process, ran, evidence)
         attempt.events.step("upload")
-        chosen = choose(attempt.sandbox.place.work, order.artifacts)
+        chosen = choose(attempt.directory, order.artifacts)
         artifacts = upload_all(
             attempt.artifacts, chosen.files, key=lambda name: artifact_key(attempt.prefix, name)
         )
@@ -71,6 +71,7 @@ class ExecuteShard:
             lost_reports=tuple(evidence.lost),
             batches=batches,
             log_bytes=attempt.log.size,
+            folder=str(attempt.directory),
         )
 
 
@@ -80,7 +81,7 @@ def _run_once(process: ShardProcess, selection: Sequence[str] | None, evidence: 
     before = process.stamps()
     end = process.run(launch, folder=folder)
     process.keep_reports(private_reports(folder, launch, evidence), before=before, evidence=evidence)
-    again = process.adapter.again(folder, selection=selection)
+    again = process.adapter.again(folder, selection=selection, work=process.attempt.directory)
     if again is None:
         return _Ran(end, failed=end.code != 0, again=selection)
     return _Ran(end, failed=end.code != 0 and bool(again), again=again)

@@ -158,6 +158,7 @@ class OpenSession:
                 cache=self.cache,
                 limits=self.limits,
                 timeout_seconds=order.timeout_seconds,
+                working_directory="" if isinstance(order, MonitorOrder) else order.working_directory or "",
             )
             yield Session(
                 attempt,

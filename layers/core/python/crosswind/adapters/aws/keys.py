@@ -18,6 +18,7 @@ LEASED_PREFIX = "LEASED#"
 COMMITTED_PREFIX = "COMMITTED#"
 LOST_PREFIX = "LOST#"
 SUITE_PREFIX = "SUITE#"
+FRAMEWORK_PREFIX = "FRAMEWORK#"
 SCHEDULE_PREFIX = "SCHEDULE#"
 TRIGGER_PREFIX = "TRIGGER#"
 OUTBOX = "OUTBOX"
@@ -97,7 +98,7 @@ def lost_batch_key(run_id: str, pull_id: str, stripe: int, number: int) -> Key:
 
 
 def team_partition(team: str) -> str:
-    """A team's suites, and in the index its runs."""
+    """A team's suites and frameworks, and in the index its runs."""
     return f"TEAM#{team}"
 
 
@@ -106,9 +107,9 @@ def created_key(created_at: datetime, run_id: str) -> str:
     return f"{to_iso(created_at)}#{run_id}"
 
 
-def suite_key(team: str, name: str) -> Key:
-    """A stored suite."""
-    return key(team_partition(team), f"{SUITE_PREFIX}{name}")
+def document_key(prefix: str, team: str, name: str) -> Key:
+    """A suite or a framework that is stored under its name."""
+    return key(team_partition(team), f"{prefix}{name}")
 
 
 def schedule_key(team: str, name: str) -> Key:

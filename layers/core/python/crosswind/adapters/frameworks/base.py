@@ -26,6 +26,7 @@ class Invocation:
     command: str | None
     args: tuple[str, ...]
     env: Mapping[str, str]
+    work: Path = Path()  # the working directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class FrameworkAdapter(Protocol):
         """The command that lists the tests; None where the framework cannot."""
         ...
 
-    def collected(self, folder: Path) -> Collected | None:
-        """What the discovery left; None when it left nothing readable."""
+    def collected(self, folder: Path, *, work: Path, end: int | None) -> Collected | None:
+        """What the discovery left; None when it left nothing to go by. `end` is its exit status, None where it was killed."""
         ...
 
     def run(
@@ -87,7 +88,7 @@ class FrameworkAdapter(Protocol):
         """
         ...
 
-    def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:
+    def again(self, folder: Path, *, selection: Sequence[str] | None, work: Path) -> tuple[str, ...] | None:
         """What a retry after a failed attempt has to run. None: everything that the attempt was to run.
 
         Nothing where the attempt never came to its tests, or could not collect some: that is the same the next time.

@@ -90,7 +90,7 @@ class IngestShard:
             return _nothing(cut(f"what the runner left cannot be read: {error}", limit=FAULT_CHARS))
         ran, lost = self._read_batches(batches)
         planned = by_address((*(order.selection or ()), *(test for each in ran for test in each.tests)))
-        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order, planned))
+        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order, planned, result))
         reading.faults.extend(lost)
         runs = _with_batches(result, ran)
         cases, doubled = fold_attempts([reading.attempt(files) for files in _within_limit(runs, reading)])
@@ -161,13 +161,19 @@ def _with_batches(
     return ((*of_batches, *first), *retries)
 
 
-def _case_maker(work: Work, order: ShardOrder, planned: Mapping[tuple[str, str], str]) -> CaseMaker:
+def _case_maker(
+    work: Work,
+    order: ShardOrder,
+    planned: Mapping[tuple[str, str], str],
+    result: ShardResult | None,
+) -> CaseMaker:
     return CaseMaker(
         team=work.team,
         suite=work.suite,
         order=order,
         work_id=work.key.work_id,
         planned=planned,
+        folder=result.folder if result else None,
     )
 
 
