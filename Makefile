@@ -67,6 +67,7 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.gate
 	@$(BIN)/python -m tests.bench.experiments
 	@$(BIN)/python -m tests.bench.chaos_toolkit
+	@$(BIN)/python -m tests.bench.live
 
 check: format-check lint types imports test test-iam ## Everything that CI checks
 
