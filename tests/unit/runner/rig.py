@@ -42,6 +42,7 @@ from crosswind.runs.layout import archive_key, discovery_key, log_prefix, result
 from crosswind.runs.model import Work, WorkState
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.leasing import Announce, BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 from crosswind.runs.usecases.pulling import (
     CommitBatch,
     CommittedBatches,
@@ -50,6 +51,7 @@ from crosswind.runs.usecases.pulling import (
     ReturnBatch,
 )
 from tests.fakes import (
+    MemoryBarrierStore,
     MemoryObjectStore,
     MemoryPullStore,
     MemoryQueues,
@@ -163,6 +165,7 @@ class Rig:
         self.runs = MemoryRunStore()
         self.works = MemoryWorkStore()
         self.pulls = MemoryPullStore(self.works)
+        self.barriers = MemoryBarrierStore(self.works)
         self.tokens = MemoryTaskTokens()
         self.secrets = MemorySecrets({("demo", "token"): "s3cret-value"})
         self.queue = MemoryWorkQueue()
@@ -199,6 +202,7 @@ class Rig:
                 environment=environment(),
                 clock=clock,
                 pulling=self.pulling,
+                join=JoinBarrier(self.barriers, clock),
                 watch=Watch(
                     announce=Announce(change, clock),
                     measurements=lambda: self.measurements,

@@ -25,6 +25,7 @@ from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.layout import attempt_prefix, discovery_key, result_key
 from crosswind.runs.model import Work
 from crosswind.runs.ports import ObjectStore, RunStore
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 
 _ORDERS: TypeAdapter[PrepareOrder | ShardOrder | MonitorOrder] = TypeAdapter(Order)
 _JSON = "application/json"
@@ -80,6 +81,7 @@ class OpenSession:
     environment: TestEnvironment
     clock: Clock
     pulling: Pulling
+    join: JoinBarrier
     watch: Watch
     log_flush_seconds: float
     log_slowest_seconds: float
@@ -140,7 +142,7 @@ class OpenSession:
             yield Session(
                 attempt,
                 work,
-                ExecuteShard(self.clock, self.pulling),
+                ExecuteShard(self.clock, self.pulling, self.join),
                 PrepareSource(self.runs, self.protocols),
                 self.watch,
             )

@@ -28,6 +28,23 @@ _PYTEST_EXITS = {
 }
 
 
+_K6_EXITS = {
+    97: "k6 could not set up its cloud run",
+    99: "k6 says that thresholds were crossed",
+    100: "setup() took too long",
+    101: "teardown() took too long",
+    102: "k6 was stopped in its middle by a time limit",
+    103: "k6 could not be stopped in time",
+    104: "k6 was called with wrong arguments",
+    105: "k6 was stopped from outside",
+    106: "k6 could not be steered",
+    107: "the script has thrown an error",
+    108: "the script has aborted the test",
+    109: "k6 had an internal error",
+}
+_EXITS = {Framework.PYTEST: _PYTEST_EXITS, Framework.K6: _K6_EXITS}
+
+
 class CaseMaker:
     """Makes cases of what one shard reports; knows who the shard is and which tests it was given."""
 
@@ -146,6 +163,18 @@ def contradictions(
     return () if fault is None else (fault,)
 
 
+def worker_faults(result: ShardResult, order: ShardOrder) -> tuple[str, ...]:
+    """What kept a worker of a load job from sending its whole part. Without any its measurements count."""
+    fault = _killed(result, order)
+    if fault is None and result.load_error is not None:
+        fault = result.load_error
+    if fault is None and result.load_key is None:
+        fault = "the worker handed in no measurements; look at the shard's log"
+    if fault is None and result.exit_code:
+        fault = f"{_meaning(result.exit_code, order.framework)}; look at the shard's log"
+    return () if fault is None else (fault,)
+
+
 def _killed(result: ShardResult, order: ShardOrder) -> str | None:
     """Why the process was ended before it was done; None when it ended by itself."""
     if result.timed_out:
@@ -178,5 +207,5 @@ def _unreported(
 
 
 def _meaning(exit_code: int, framework: Framework) -> str:
-    said = _PYTEST_EXITS.get(exit_code) if framework is Framework.PYTEST else None
+    said = _EXITS.get(framework, {}).get(exit_code)
     return f"its exit status is {exit_code}" + (f" ({said})" if said else "")

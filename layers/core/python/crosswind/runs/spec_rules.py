@@ -11,6 +11,7 @@ from crosswind.contracts.expressions import MATRIX, PARAMETERS
 from crosswind.contracts.faults import Path
 from crosswind.contracts.parameters import declaration_faults
 from crosswind.contracts.suites import (
+    DEFAULT_CONCURRENCY,
     NOT_BUILT,
     BudgetMetric,
     Distribution,
@@ -19,6 +20,7 @@ from crosswind.contracts.suites import (
     duration_seconds,
 )
 from crosswind.runs import formulas
+from crosswind.runs.spec_rules_load import load_faults
 
 MAX_JOBS = 1000
 MAX_SHARDS = 1000
@@ -49,8 +51,10 @@ def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
     yield from _names(spec, jobs)
     yield from _stages(spec, parameters.keys())
     yield from _budgets(spec, jobs)
+    at_once = _at_once(spec)
     for path, job in jobs:
         yield from _job(job, path, parameters.keys(), rules)
+        yield from load_faults(job, path, concurrency=at_once)
     count = sum(_combinations(job) for _, job in jobs)
     if count > MAX_JOBS:
         yield (
@@ -316,6 +320,12 @@ def _combinations(job: Mapping[str, Any]) -> int:
     """How many there are at least: what a formula gives is known only with the parameters' values."""
     listed = _mapping(job.get("matrix")).values()
     return math.prod(1 if isinstance(values, str) else len(_list(values)) for values in listed)
+
+
+def _at_once(spec: Mapping[str, Any]) -> int:
+    """Shards that may run at once, as far as the suite says."""
+    limits = (spec.get("concurrency"), spec.get("suiteConcurrency"))
+    return min((limit for limit in limits if isinstance(limit, int)), default=DEFAULT_CONCURRENCY)
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:
