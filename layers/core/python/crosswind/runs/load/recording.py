@@ -14,7 +14,7 @@ from crosswind.contracts.load import (
     MeasuredSlice,
     MetricKind,
 )
-from crosswind.runs.load.expressions import Selector, ThresholdError, select
+from crosswind.runs.load.expressions import CANONICAL_KINDS, Selector, ThresholdError, select
 from crosswind.runs.load.histogram import ACCURACY, Histogram, merged
 
 MOST_SLICES = 240
@@ -165,9 +165,17 @@ class Recorder:
     def request(
         self, name: str, milliseconds: float, *, ok: bool, at: float, message: str | None = None
     ) -> None:
-        """A request that ended."""
+        """A request that ended. Its canonical metrics have the tag `name`."""
         self._seen(at)
         self._requests.add(name, milliseconds, ok=ok, at=at, message=message)
+        for metric, value in (
+            (CanonicalMetric.LATENCY, milliseconds),
+            (CanonicalMetric.THROUGHPUT, 1.0),
+            (CanonicalMetric.ERROR_RATE, float(not ok)),
+        ):
+            for full, selector in self._narrowed.get(metric, ()):
+                if selector.takes({"name": name}):
+                    self._metric(full, CANONICAL_KINDS[metric]).add(value)
 
     def iteration(self, name: str, milliseconds: float, *, at: float) -> None:
         """An iteration of a script: stands for its requests where the tool tells of none."""
