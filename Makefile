@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 STAGES := local dev staging prod
 VENV := .venv
 BIN := $(VENV)/bin

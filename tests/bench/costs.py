@@ -13,6 +13,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from moto import mock_aws
 from crosswind.bootstrap import clients, tasks, workers
 from crosswind.bootstrap import runner as leasing
 from crosswind.contracts.requests import RunState
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import (
     ArchiveRef,
     FileRef,
@@ -155,8 +155,8 @@ def measure(*, shards: int, minutes: float) -> dict[str, Any]:
                 **{name: values[name] for name in RunnerSettings.__dataclass_fields__ if name in values},
                 "runner_id": "bench",
                 "work_folder": ".",
-                "log_flush_seconds": 30.0,
-                "log_slowest_seconds": 120.0,
+                "live_seconds": 2.0,
+                "quiet_seconds": 30.0,
             }
         )
         ledger = Ledger()
@@ -278,13 +278,8 @@ def _pass_time(
 
 
 def _log_chunks(settings: RunnerSettings, seconds: float) -> int:
-    """Uploads of a log that grows all the time by less than a chunk (crosswind.runner.logs), the last one at the end."""
-    pause, at, chunks = settings.log_flush_seconds, settings.log_flush_seconds, 1
-    while at < seconds:
-        chunks += 1
-        pause = min(settings.log_slowest_seconds, pause * 2)
-        at += pause
-    return chunks
+    """Uploads of a log that grows all the time by less than a chunk, and that nobody watches."""
+    return ceil(seconds / settings.quiet_seconds)
 
 
 def _multiply(ledger: Ledger, units: tuple[float, float], calls: Counter[str], times: float) -> None:
@@ -300,7 +295,7 @@ def _write_orders(artifacts: Any, shards: int) -> list[Ticket]:
         test="api",
         variant="",
         archive=ArchiveRef(key="a", digest="sha256:" + "0" * 64, size=1),
-        framework=Framework.PYTEST,
+        framework="pytest",
         args=("tests",),
         env={"PYTHONPATH": ".deps"},
         selection=tuple(f"tests/api/test_orders.py::test_{number}" for number in range(40)),

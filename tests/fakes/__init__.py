@@ -10,7 +10,7 @@ from tests.fakes.channels import (
 )
 from tests.fakes.objects import MemoryObjectStore
 from tests.fakes.pulls import MemoryPullStore
-from tests.fakes.runs import MemoryRunStore, MemorySuiteStore
+from tests.fakes.runs import MemoryDocumentStore, MemoryRunStore
 from tests.fakes.samples import make_entry, make_event, make_run, make_ticket, make_work
 from tests.fakes.time import START, CountingIds, SettableClock
 from tests.fakes.work import MemoryQueueStore, MemoryWorkStore
@@ -19,6 +19,7 @@ __all__ = [
     "START",
     "CountingIds",
     "MemoryBarrierStore",
+    "MemoryDocumentStore",
     "MemoryEventBus",
     "MemoryExecutions",
     "MemoryObjectStore",
@@ -27,7 +28,6 @@ __all__ = [
     "MemoryQueues",
     "MemoryRunStore",
     "MemorySecrets",
-    "MemorySuiteStore",
     "MemoryTaskTokens",
     "MemoryWorkStore",
     "SettableClock",

@@ -9,7 +9,6 @@ from threading import Thread
 import pytest
 
 from crosswind.contracts.load import LoadOrder, LoadResult
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import ShardOrder, ShardResult, WorkOutcome
 from crosswind.kernel.clock import SystemClock
 from crosswind.runner import loading
@@ -62,7 +61,7 @@ def order(
     )
     return rig.shard(
         {"k6.py": TOOL, "load.js": "", **dict.fromkeys(files, "")},
-        framework=Framework.K6,
+        framework="k6",
         command=f"{sys.executable} k6.py",
         args=("load.js",),
         env=env,

@@ -7,7 +7,7 @@ from typing import Any
 from crosswind.adapters.reports.junit import JUnitReader
 from crosswind.contracts.requests import VerdictKind
 from crosswind.contracts.resolved import ResolvedSuite, ResolvedTest
-from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority
+from crosswind.contracts.suites import Distribution, GatesSpec, Priority
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import (
     ArchiveRef,
@@ -52,7 +52,7 @@ ORDER = PrepareOrder(
     preparation="key",
     source=ArchiveSource(archive=ARCHIVE),
     setup=(),
-    framework=Framework.PYTEST,
+    framework="pytest",
     args=(),
     env={},
     timeout_seconds=60,
@@ -68,7 +68,7 @@ def job(name: str = "unit", **changes: Any) -> ResolvedTest:
         "name": name,
         "stage": 0,
         "prepare_work_id": "prepare-00000",
-        "framework": Framework.PYTEST,
+        "framework": "pytest",
         "args": (),
         "env": {},
         "secret_refs": {},

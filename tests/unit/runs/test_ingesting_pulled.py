@@ -7,7 +7,6 @@ import pytest
 
 from crosswind.adapters.reports.junit import JUnitReader
 from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import (
     ArchiveRef,
     BatchResult,
@@ -68,7 +67,7 @@ class Pulled:
             test="unit",
             variant="",
             archive=ArchiveRef(key="a", digest="sha256:" + "0" * 64, size=1),
-            framework=Framework.PYTEST,
+            framework="pytest",
             args=(),
             env={},
             pull=PULL,

@@ -300,9 +300,9 @@ class ApiClient:
         sent = {"Content-Type": _SUITE_MEDIA_TYPE, **(headers or {})} if body else headers
         return _read(self._send(method, path, content=body, headers=sent), model)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, query: Query | None = None) -> None:
         """For the clients of single areas."""
-        self._send("DELETE", path)
+        self._send("DELETE", path, query=query)
 
     def _write(
         self, method: str, path: str, body: WireModel, headers: Mapping[str, str] | None = None

@@ -9,6 +9,7 @@ from crosswind.contracts.actors import Actor
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
+from crosswind.contracts.live import Stream
 from crosswind.contracts.suites import MAX_SPEC_BYTES, Name, Priority, Scalar, Team
 
 
@@ -296,10 +297,11 @@ class ArtifactPage(WireModel):
 
 
 class LogChunk(WireModel):
-    """A piece of one shard's log. Ask again from `nextOffset`; `complete` says that nothing more will come."""
+    """A piece of one shard's log or events. Ask again from `nextOffset`; `complete` says that nothing more will come."""
 
     work_id: str
     attempt: str
+    stream: Stream = Stream.LOG
     offset: int
     next_offset: int
     complete: bool

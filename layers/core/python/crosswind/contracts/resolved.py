@@ -5,10 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.load import LoadSpec, LoadSummary
 from crosswind.contracts.plans import CurvePoint, PlanGoal, PlannedJob, PlannedSkip
 from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority, Scalar, StageCondition
+from crosswind.contracts.suites import Distribution, GatesSpec, Priority, Scalar, StageCondition
 
 
 class ResolvedTest(WireModel):
@@ -25,7 +26,11 @@ class ResolvedTest(WireModel):
     discovery_key: str | None = Field(
         default=None, description="Or the Discovery of an earlier, equal preparation."
     )
-    framework: Framework
+    framework: str
+    manifest: FrameworkSpec | None = Field(
+        default=None, description="Of a framework of the team's own, as it was at submission."
+    )
+    working_directory: str | None = None
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
@@ -96,6 +101,10 @@ class PlannedShard(WireModel):
     variant: str
     test_ids: tuple[str, ...] | None = Field(
         default=None, description="None: the framework cannot tell; whatever reports, counts."
+    )
+    group_separator: str | None = Field(
+        default=None,
+        description="Where `testIds` are groups such as files: records whose names begin with one and this belong to it.",
     )
     estimate_seconds: float
 

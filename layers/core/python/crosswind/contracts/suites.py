@@ -35,15 +35,6 @@ class Priority(StrEnum):
     P2 = "P2"
 
 
-class Framework(StrEnum):
-    """Frameworks that can run today. Others come by manifest."""
-
-    PYTEST = "pytest"
-    COMMAND = "command"
-    K6 = "k6"
-    JMETER = "jmeter"
-
-
 class Metadata(WireModel):
     """Who owns the suite and how it is found."""
 
@@ -150,12 +141,18 @@ class TestSpec(WireModel):
     __test__ = False  # pytest: not a test class
 
     name: Name
-    framework: Framework
+    framework: Name = Field(
+        description="A built-in framework, or one of the team's own (`crosswind frameworks list`)."
+    )
     source: SourceSpec
     setup: tuple[Annotated[str, StringConstraints(min_length=1, max_length=8192)], ...] = Field(
         default=(),
         max_length=20,
         description="Shell commands run once, before the shards; what they leave travels.",
+    )
+    working_directory: Glob | None = Field(
+        default=None,
+        description="A folder of the source: setup, command, reports and artifacts are relative to it.",
     )
     command: str | None = Field(default=None, max_length=8192, description="Needed by framework `command`.")
     args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(default=(), max_length=200)

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.load import LoadOrder
-from crosswind.contracts.suites import Framework, Priority
+from crosswind.contracts.suites import Priority
 
 WorkId = Annotated[str, Field(pattern=r"^(prepare|shard|monitor)-\d{5}$")]
 RunId = Annotated[str, Field(pattern=r"^run-[0-9a-z]{26}$")]
@@ -182,7 +183,9 @@ class PrepareOrder(WireModel):
     )
     source: Source
     setup: tuple[str, ...] = Field(description="Shell commands, run in order in the working directory.")
-    framework: Framework
+    framework: str
+    manifest: FrameworkSpec | None = Field(default=None, description="Of a framework that is not built in.")
+    working_directory: str | None = Field(default=None, description="Relative to the source; None: its root.")
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
@@ -224,7 +227,9 @@ class ShardOrder(WireModel):
     test: str
     variant: str
     archive: ArchiveRef
-    framework: Framework
+    framework: str
+    manifest: FrameworkSpec | None = Field(default=None, description="Of a framework that is not built in.")
+    working_directory: str | None = Field(default=None, description="Relative to the source; None: its root.")
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
@@ -316,6 +321,10 @@ class ShardResult(WireModel):
     load_key: str | None = Field(default=None, description="The LoadResult of a worker of a load job.")
     load_error: str | None = Field(
         default=None, max_length=1000, description="Why a worker of a load job has measured nothing."
+    )
+    folder: str | None = Field(
+        default=None,
+        description="The working directory as the tests saw it: reports that name files by their whole path name them below it.",
     )
     log_bytes: int = 0
 

@@ -39,9 +39,11 @@ class ExecuteShard:
     ) -> ShardResult:
         """Raises InterruptedAttemptError, InfrastructureFaultError, LeaseLostError, ArchiveRefusedError, RetryableError;
         of a load job also AttemptGivenUpError."""
+        attempt.events.step("unpack")
         attempt.unpack(attempt.cache.fetch(attempt.sources, order.archive))
         started_at = self.clock.now()
         attempt.start_clock()
+        attempt.events.step("attempt-1")
         evidence = Evidence()
         process = ShardProcess(attempt, order, secrets)
         batches: tuple[str, ...] = ()
@@ -57,13 +59,14 @@ class ExecuteShard:
             ran = _Ran(pulled.end, failed=bool(pulled.failed), again=pulled.failed)
             batches = pulled.batches
         end = _retry(process, ran, evidence)
-        chosen = choose(attempt.sandbox.place.work, order.artifacts)
+        attempt.events.step("upload")
+        chosen = choose(attempt.directory, order.artifacts)
         artifacts = upload_all(
             attempt.artifacts, chosen.files, key=lambda name: artifact_key(attempt.prefix, name)
         )
         for sentence in (*evidence.dropped, *chosen.dropped):
             attempt.log.note(f"Not uploaded: {sentence}")
-        attempt.log.finish()
+        attempt.finish()
         return ShardResult(
             exit_code=end.code,
             timed_out=end.timed_out,
@@ -79,6 +82,7 @@ class ExecuteShard:
             load_key=loaded.key if loaded else None,
             load_error=loaded.error if loaded else None,
             log_bytes=attempt.log.size,
+            folder=str(attempt.directory),
         )
 
 
@@ -88,7 +92,7 @@ def _run_once(process: ShardProcess, selection: Sequence[str] | None, evidence: 
     before = process.stamps()
     end = process.run(launch, folder=folder)
     process.keep_reports(private_reports(folder, launch, evidence), before=before, evidence=evidence)
-    again = process.adapter.again(folder, selection=selection)
+    again = process.adapter.again(folder, selection=selection, work=process.attempt.directory)
     if again is None:
         return _Ran(end, failed=end.code != 0, again=selection)
     return _Ran(end, failed=end.code != 0 and bool(again), again=again)
@@ -100,6 +104,7 @@ def _retry(process: ShardProcess, ran: _Ran, evidence: Evidence) -> Exit:
         if ran.end.code is None or not ran.failed:
             break
         what = "the command" if ran.again is None else f"{len(ran.again)} tests"
+        process.attempt.events.step(f"retry-{number}")
         process.attempt.log.note(f"Retry {number} of {process.order.test_retries}: {what} will run again.")
         ran = _run_once(process, ran.again, evidence)
     return ran.end

@@ -6,10 +6,9 @@ from datetime import datetime
 
 from crosswind.adapters.frameworks.base import Launch
 from crosswind.adapters.frameworks.loads import LoadAdapter
-from crosswind.adapters.frameworks.registry import load_adapter_for
 from crosswind.contracts.load import LoadOrder
 from crosswind.kernel.errors import RetryableError
-from crosswind.runner.faults import AttemptGivenUpError
+from crosswind.runner.faults import AttemptGivenUpError, InfrastructureFaultError
 from crosswind.runner.running import ShardProcess
 from crosswind.runner.samples import SamplePipe
 from crosswind.runner.sandbox import Exit
@@ -41,7 +40,7 @@ class LoadShard:
 
     def __call__(self) -> Loaded:
         """Raises AttemptGivenUpError where the load does not begin, and what attempts raise."""
-        adapter = load_adapter_for(self.process.order.framework)
+        adapter = self._adapter()
         self._check_begun(self.join.open(self.work, self.load))
         folder = self.process.folder("check")
         checked = self._run(adapter.check(self.process.invocation, folder=folder))
@@ -54,9 +53,19 @@ class LoadShard:
         script = {name: tuple(texts) for name, texts in adapter.thresholds(folder).items()}
         return self._send(adapter, script, start_at=self._wait())
 
+    def _adapter(self) -> LoadAdapter:
+        adapter = self.process.adapter
+        if not isinstance(adapter, LoadAdapter):
+            framework = self.process.order.framework
+            raise InfrastructureFaultError(
+                InfrastructureReason.FRAMEWORK_MISSING, f"the adapter of {framework!r} can send no load"
+            )
+        return adapter
+
     def _wait(self) -> float:
         """Until all workers are ready. Returns the common start, in seconds since 1970."""
         attempt = self.process.attempt
+        attempt.events.step("barrier")
         attempt.log.note(f"Ready; waiting for all {len(self.load.workers)} workers.")
         said_at: datetime | None = None
         while True:
@@ -90,7 +99,7 @@ class LoadShard:
         if isinstance(decision, Start) and why is None:
             return decision
         self.process.attempt.log.note(f"The load does not begin here: {why}.")
-        self.process.attempt.log.finish()
+        self.process.attempt.finish()
         raise AttemptGivenUpError(InfrastructureReason.NOT_STARTED, str(why))
 
     def _send(self, adapter: LoadAdapter, script: dict[str, tuple[str, ...]], *, start_at: float) -> Loaded:
@@ -106,6 +115,7 @@ class LoadShard:
             split=self.load.split,
         )
         self.process.attempt.start_clock()
+        self.process.attempt.events.step("load")
         pipe = SamplePipe(samples, adapter.reader(recorder, thresholds=asked).feed)
         try:
             end = self.process.run(launch, folder=folder)

@@ -102,8 +102,8 @@ class RunStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SuiteRecord:
-    """A stored suite."""
+class DocumentRecord:
+    """A suite or a framework that is stored under its name."""
 
     team: str
     name: str
@@ -113,14 +113,14 @@ class SuiteRecord:
     spec: dict[str, object]
 
 
-class SuiteStore(Protocol):
-    """Stored suites, by team and name."""
+class DocumentStore(Protocol):
+    """Stored documents of one kind, by team and name."""
 
-    def put(self, record: SuiteRecord) -> bool:
+    def put(self, record: DocumentRecord) -> bool:
         """Store or replace. Returns True when it did not exist before."""
         ...
 
-    def get(self, team: str, name: str) -> SuiteRecord:
+    def get(self, team: str, name: str) -> DocumentRecord:
         """Raises NotFoundError."""
         ...
 
@@ -128,7 +128,7 @@ class SuiteStore(Protocol):
         """Raises NotFoundError."""
         ...
 
-    def list_suites(self, team: str, *, limit: int, cursor: str | None) -> Page[SuiteRecord]:
+    def list_documents(self, team: str, *, limit: int, cursor: str | None) -> Page[DocumentRecord]:
         """By name."""
         ...
 

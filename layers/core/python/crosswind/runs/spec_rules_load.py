@@ -5,33 +5,42 @@ from typing import Any
 
 from crosswind.contracts import expressions
 from crosswind.contracts.faults import Path
-from crosswind.contracts.suites import Framework, duration_seconds
+from crosswind.contracts.frameworks import JMETER, K6, FrameworkSpec
+from crosswind.contracts.suites import duration_seconds
 from crosswind.runs.load.expressions import ThresholdError, parse_for, select
 
-LOAD_FRAMEWORKS = frozenset({Framework.K6.value, Framework.JMETER.value})
+LOAD_ADAPTERS = frozenset({K6, JMETER})
 MAX_READY_SECONDS = 3600
 SCRIPT_ENDS = (".js", ".mjs", ".ts", ".tar")
 
 Fault = tuple[Path, str, str | None]
 
 
-def load_faults(job: Mapping[str, Any], path: Path, *, concurrency: int) -> Iterator[Fault]:
+def load_faults(
+    job: Mapping[str, Any], path: Path, framework: FrameworkSpec | None, *, concurrency: int
+) -> Iterator[Fault]:
     """What is wrong with a job's `load`, or with a job that needs one. `concurrency`: shards that may run at once."""
-    framework, load = job.get("framework"), job.get("load")
-    if framework not in LOAD_FRAMEWORKS:
+    load = job.get("load")
+    if framework is None:
+        return
+    if framework.adapter not in LOAD_ADAPTERS:
         if isinstance(load, Mapping):
             yield (
                 (*path, "load"),
-                f"is of frameworks {' and '.join(sorted(LOAD_FRAMEWORKS))} only",
+                f"is of frameworks {' and '.join(sorted(LOAD_ADAPTERS))} only",
                 "leave it out",
             )
         return
     if not isinstance(load, Mapping):
-        yield (*path, "load"), f"is required by framework `{framework}`", "such as `load: {workers: 2}`"
+        yield (
+            (*path, "load"),
+            f"is required by framework `{job['framework']}`",
+            "such as `load: {workers: 2}`",
+        )
         return
     yield from _workers(load, (*path, "load"), concurrency=concurrency)
     yield from _thresholds(load, (*path, "load", "thresholds"))
-    yield from _call(job, path)
+    yield from _call(job, path, framework.adapter)
     yield from _left_out(job, path)
 
 
@@ -67,14 +76,14 @@ def _thresholds(load: Mapping[str, Any], path: Path) -> Iterator[Fault]:
                 yield (*path, metric, index), str(error), "such as `p(95)<500ms`, `rate<1%` or `count>100`"
 
 
-def _call(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+def _call(job: Mapping[str, Any], path: Path, adapter: str) -> Iterator[Fault]:
     args = job.get("args")
     texts = [text for text in args if isinstance(text, str)] if isinstance(args, list) else []
     if any(expressions.has_expression(text) for text in texts):
         return
-    if job.get("framework") == Framework.K6 and not any(text.endswith(SCRIPT_ENDS) for text in texts):
+    if adapter == K6 and not any(text.endswith(SCRIPT_ENDS) for text in texts):
         yield (*path, "args"), "name no script", 'what follows `k6 run`, such as `[load.js, --vus, "20"]`'
-    elif job.get("framework") == Framework.JMETER and not any(text.endswith(".jmx") for text in texts):
+    elif adapter == JMETER and not any(text.endswith(".jmx") for text in texts):
         yield (
             (*path, "args"),
             "name no plan",

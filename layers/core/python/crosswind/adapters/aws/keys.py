@@ -22,6 +22,7 @@ BARRIER_DECISION = "DECISION"
 BARRIER_JUDGED = "JUDGED"
 BARRIER_READY_PREFIX = "READY#"
 SUITE_PREFIX = "SUITE#"
+FRAMEWORK_PREFIX = "FRAMEWORK#"
 SCHEDULE_PREFIX = "SCHEDULE#"
 TRIGGER_PREFIX = "TRIGGER#"
 OUTBOX = "OUTBOX"
@@ -106,7 +107,7 @@ def barrier_partition(run_id: str, group: str) -> str:
 
 
 def team_partition(team: str) -> str:
-    """A team's suites, and in the index its runs."""
+    """A team's suites and frameworks, and in the index its runs."""
     return f"TEAM#{team}"
 
 
@@ -115,9 +116,9 @@ def created_key(created_at: datetime, run_id: str) -> str:
     return f"{to_iso(created_at)}#{run_id}"
 
 
-def suite_key(team: str, name: str) -> Key:
-    """A stored suite."""
-    return key(team_partition(team), f"{SUITE_PREFIX}{name}")
+def document_key(prefix: str, team: str, name: str) -> Key:
+    """A suite or a framework that is stored under its name."""
+    return key(team_partition(team), f"{prefix}{name}")
 
 
 def schedule_key(team: str, name: str) -> Key:

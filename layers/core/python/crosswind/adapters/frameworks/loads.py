@@ -6,7 +6,7 @@ of a Recorder. So no worker ever keeps what was measured, and a hundred thousand
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from crosswind.adapters.frameworks.base import Collected, FrameworkAdapter, Invocation, Launch, shell
 from crosswind.runs.load.recording import Recorder
@@ -20,6 +20,7 @@ class SampleReader(Protocol):
         ...
 
 
+@runtime_checkable
 class LoadAdapter(FrameworkAdapter, Protocol):
     """One load tool."""
 
@@ -60,7 +61,7 @@ class LoadTool:
         """There is none."""
         return None
 
-    def collected(self, folder: Path) -> Collected | None:  # noqa: ARG002  # the port's words
+    def collected(self, folder: Path, *, work: Path, end: int | None) -> Collected | None:  # noqa: ARG002
         """Nothing is known before the load is sent."""
         return Collected(test_ids=None)
 
@@ -89,7 +90,13 @@ class LoadTool:
         """It cannot."""
         return None
 
-    def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:  # noqa: ARG002
+    def again(
+        self,
+        folder: Path,  # noqa: ARG002  # the port's words
+        *,
+        selection: Sequence[str] | None,  # noqa: ARG002
+        work: Path,  # noqa: ARG002
+    ) -> tuple[str, ...] | None:
         """Nothing: a load that is sent again is another load."""
         return ()
 

@@ -12,6 +12,7 @@ from crosswind.contracts.resolved import Plan, PlannedLoad, PlannedPull, Planned
 from crosswind.contracts.suites import StageCondition
 from crosswind.contracts.work import OrderRef, ShardOrder, Ticket
 from crosswind.runs import layout
+from crosswind.runs.frameworks.catalogue import spec_of
 from crosswind.runs.history.model import Timing
 from crosswind.runs.planning.estimates import estimate
 from crosswind.runs.planning.orders import load_group, planned_load_of
@@ -110,6 +111,7 @@ def _shards(stage: StageAgain, patterns: Mapping[str, Pattern], *, first: int) -
                 test=job.test,
                 variant=job.variant,
                 test_ids=order.selection,
+                group_separator=job.group_separator,
                 estimate_seconds=round(seconds, 3),
             )
             yield _Shard(pattern, order, planned)
@@ -153,7 +155,12 @@ def _shares(job: JobAgain, pattern: Pattern) -> tuple[Share, ...]:
     timings = {name: Timing(seconds, 0.0, samples=1) for name, seconds in job.seconds.items()}
     total = math.fsum(each.seconds for each in estimate(job.test_ids, timings).by_test.values())
     count = min(max(math.ceil(total / SECONDS_PER_SHARD), 1), job.at_most)
-    return split(job.test_ids, framework=pattern.order.framework, shards=count, timings=timings)
+    return split(
+        job.test_ids,
+        framework=spec_of(pattern.order.framework, pattern.order.manifest),
+        shards=count,
+        timings=timings,
+    )
 
 
 def _counted(env: Mapping[str, str], *, index: int, count: int) -> dict[str, str]:

@@ -26,6 +26,7 @@ from crosswind.contracts.work import (
     WorkKind,
 )
 from crosswind.runs import layout
+from crosswind.runs.frameworks.catalogue import group_separator
 from crosswind.runs.planning.jobs import Job, JobPlan
 from crosswind.runs.planning.splitting import Method, Share
 from crosswind.runs.pulling.worklist import stripes_for
@@ -75,6 +76,7 @@ def shards_of(
                 test=test.name,
                 variant=test.variant,
                 test_ids=part.test_ids,
+                group_separator=group_separator(plan.job.framework),
                 estimate_seconds=round(part.seconds, 3),
             )
         )
@@ -164,6 +166,8 @@ def _order(
         variant=test.variant,
         archive=archive,
         framework=test.framework,
+        manifest=test.manifest,
+        working_directory=test.working_directory,
         command=test.command,
         args=test.args,
         env=test.env | _counters(test, index=index, count=count),

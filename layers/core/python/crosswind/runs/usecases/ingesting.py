@@ -95,7 +95,7 @@ class IngestShard:
             return _nothing(cut(f"what the runner left cannot be read: {error}", limit=FAULT_CHARS))
         ran, lost = self._read_batches(batches)
         planned = by_address((*(order.selection or ()), *(test for each in ran for test in each.tests)))
-        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order, planned))
+        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order, planned, result))
         reading.faults.extend(lost)
         runs = _with_batches(result, ran)
         cases, doubled = fold_attempts([reading.attempt(files) for files in _within_limit(runs, reading)])
@@ -132,7 +132,7 @@ class IngestShard:
         judged = self.merge_load(work, order)
         if judged is None:
             return _nothing(*faults)
-        make = _case_maker(work, order, {})
+        make = _case_maker(work, order, {}, None)
         cases = [
             make.of_case(
                 ReportedCase(
@@ -204,13 +204,19 @@ def _with_batches(
     return ((*of_batches, *first), *retries)
 
 
-def _case_maker(work: Work, order: ShardOrder, planned: Mapping[tuple[str, str], str]) -> CaseMaker:
+def _case_maker(
+    work: Work,
+    order: ShardOrder,
+    planned: Mapping[tuple[str, str], str],
+    result: ShardResult | None,
+) -> CaseMaker:
     return CaseMaker(
         team=work.team,
         suite=work.suite,
         order=order,
         work_id=work.key.work_id,
         planned=planned,
+        folder=result.folder if result else None,
     )
 
 
