@@ -103,6 +103,7 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 committed=bootstrap.committed_batches(settings),
                 fail_rest=bootstrap.fail_rest_fast(settings),
             ),
+            join=bootstrap.join_barrier(settings),
             watch=Watch(
                 announce=bootstrap.announce(settings),
                 measurements=bootstrap.measurements,

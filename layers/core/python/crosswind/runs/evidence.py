@@ -141,6 +141,20 @@ def contradictions(
     return () if fault is None else (fault,)
 
 
+def worker_faults(result: ShardResult, order: ShardOrder) -> tuple[str, ...]:
+    """What kept a worker of a load job from sending its whole part. Without any its measurements count."""
+    fault = _killed(result, order)
+    if fault is None and result.load_error is not None:
+        fault = result.load_error
+    if fault is None and result.load_key is None:
+        fault = "the worker handed in no measurements; look at the shard's log"
+    if fault is None and result.exit_code:
+        fault = (
+            f"{_meaning(result.exit_code, spec_of(order.framework, order.manifest))}; look at the shard's log"
+        )
+    return () if fault is None else (fault,)
+
+
 def _killed(result: ShardResult, order: ShardOrder) -> str | None:
     """Why the process was ended before it was done; None when it ended by itself."""
     if result.timed_out:

@@ -161,6 +161,21 @@ def given_up_prefix(work: Work) -> str:
     return f"{run_prefix(work.key.run_id)}work/{work.key.work_id}/given-up/"
 
 
+def load_result_key(prefix: str) -> str:
+    """The LoadResult of a worker of a load job, under the prefix of its attempt."""
+    return f"{prefix}load.json"
+
+
+def load_merged_key(run_id: str, group: str) -> str:
+    """What all workers of a load job measured: a LoadResult, for later comparisons."""
+    return f"{run_prefix(run_id)}results/load/{group}-merged.json"
+
+
+def load_summary_key(run_id: str, group: str) -> str:
+    """The LoadSummary of a load job."""
+    return f"{run_prefix(run_id)}results/load/{group}.json"
+
+
 def artifact_key(prefix: str, path: str) -> str:
     """An artifact of an attempt, by its path in the working directory."""
     return f"{prefix}artifacts/{path}"

@@ -147,6 +147,8 @@ class Work:
     anti_affinity: str | None = None
     round: int = 1
     pull_id: str | None = None  # the work list that its runner pulls from
+    group: str | None = None  # the load job whose workers begin together
+    group_size: int = 1
     borrowed: bool = False  # admitted beyond its team's quota: may be preempted
     preemptions: int = 0
     decision: str | None = None  # why it was admitted when it was, as a sentence
