@@ -25,7 +25,7 @@ from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
 from cdk.stacks.edge import EdgeStack
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import ARTIFACTS, CHAOS, MONITOR_OBJECTS, SOURCES, RunsStack
+from cdk.stacks.runs import ARTIFACTS, CHAOS, MONITOR_OBJECTS, SOURCES, TAGGED_OBJECTS, RunsStack
 from cdk.stacks.runs_api import RunsApiStack
 from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage
@@ -137,6 +137,7 @@ def _acknowledge_runner(stage: Stage, platform: PlatformStack, runs: RunsStack) 
         "*": f"{TOKENS} Nor for GetMetricData. {ALARMS}",
         f"arn:<AWS::Partition>:secretsmanager:{ACCOUNT}:secret:crosswind/{stage.name}/*": _SECRETS,
         **{f"{artifacts}/{keys}": _EXPERIMENT_OBJECTS for keys in (f"{CHAOS}*", *MONITOR_OBJECTS)},
+        f"{artifacts}/{TAGGED_OBJECTS}": RUN_OBJECTS,
     }
     accept_wildcards(runs.runner_policy, reasons)
 

@@ -27,6 +27,9 @@ CHAOS = f"{CHAOS_PREFIX}/"
 MONITOR_OBJECTS = (f"{CHAOS}*/samples/*", f"{CHAOS}*/monitor/*")
 """What a runner writes that monitors an experiment. What steers the monitor lies beside it, and is not a runner's."""
 
+TAGGED_OBJECTS = f"{ARTIFACTS}*/artifacts/*"
+"""What a runner writes with the class of the file as a tag: its life cycle goes by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
@@ -312,6 +315,7 @@ class RunsStack(Stack):
         access.write_table(policy, self.runs_table)
         access.write_table(policy, self.queue_table)
         access.write_objects(policy, self._platform.artifacts.bucket, ARTIFACTS)
+        access.tag_objects(policy, self._platform.artifacts.bucket, TAGGED_OBJECTS)
         access.write_objects(policy, self._platform.sources.bucket, SOURCES)
         access.read_objects(policy, self._platform.artifacts.bucket, CHAOS)
         access.put_objects(policy, self._platform.artifacts.bucket, *MONITOR_OBJECTS)

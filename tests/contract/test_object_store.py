@@ -122,3 +122,36 @@ class TestS3ObjectStore(ObjectStoreContract):
     @pytest.fixture
     def store(self, s3: Any, bucket: str) -> ObjectStore:
         return S3ObjectStore(client=s3, bucket=bucket)
+
+    def test_a_large_file_goes_up_in_parts_and_a_small_one_in_one(
+        self, store: ObjectStore, s3: Any, bucket: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "large").write_bytes(bytes(33 * 1024 * 1024))
+        (tmp_path / "small").write_bytes(b"x")
+
+        for name in ("large", "small"):
+            store.upload(tmp_path / name, name, content_type="video/mp4", tags={"class": "video"})
+
+        etags = {name: s3.head_object(Bucket=bucket, Key=name)["ETag"] for name in ("large", "small")}
+        assert etags["large"].endswith('-3"')  # of 16 MiB at most
+        assert "-" not in etags["small"]
+        for name in ("large", "small"):
+            tags = s3.get_object_tagging(Bucket=bucket, Key=name)["TagSet"]
+            assert tags == [{"Key": "class", "Value": "video"}]
+            assert s3.head_object(Bucket=bucket, Key=name)["ContentType"] == "video/mp4"
+
+    def test_a_packed_file_says_so(self, store: ObjectStore, s3: Any, bucket: str, tmp_path: Path) -> None:
+        (tmp_path / "a.log").write_bytes(gzip.compress(b"hello"))
+
+        store.upload(tmp_path / "a.log", "a.log", content_type="text/plain", encoding="gzip")
+
+        assert s3.head_object(Bucket=bucket, Key="a.log")["ContentEncoding"] == "gzip"
+
+    def test_a_link_shows_or_saves(self, store: ObjectStore) -> None:
+        links = [
+            store.presign_get("a", content_type="text/html", file_name="ä.html", expires=HOUR, inline=inline)
+            for inline in (True, False)
+        ]
+
+        assert "response-content-disposition=inline" in links[0]
+        assert "response-content-disposition=attachment" in links[1]

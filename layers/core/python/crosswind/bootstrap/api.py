@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         WhyWaiting,
     )
     from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
+    from crosswind.runs.usecases.reading_artifacts import ListArtifacts
     from crosswind.runs.usecases.reading_history import GetTestHistory, ListFlaky
-    from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs
+    from crosswind.runs.usecases.reading_results import ListResults, ReadLogs
     from crosswind.runs.usecases.rerunning import RerunRun
     from crosswind.runs.usecases.sources import CreateSource
     from crosswind.runs.usecases.suites import DeleteSuite, GetSuite, ListSuites, PutSuite, ValidateSuite
@@ -220,7 +221,7 @@ def list_results() -> "ListResults":
 @cache
 def list_artifacts() -> "ListArtifacts":
     """ListArtifacts."""
-    from crosswind.runs.usecases.reading_results import ListArtifacts
+    from crosswind.runs.usecases.reading_artifacts import ListArtifacts
 
     settings = _settings()
     return ListArtifacts(

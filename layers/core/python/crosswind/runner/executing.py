@@ -10,7 +10,7 @@ from crosswind.runner.batches import Pulling
 from crosswind.runner.pulling import PullShard
 from crosswind.runner.running import Evidence, ShardProcess, private_reports
 from crosswind.runner.sandbox import Exit
-from crosswind.runner.uploads import choose, upload_all
+from crosswind.runner.uploads import choose, upload_artifacts
 from crosswind.runs.layout import artifact_key
 from crosswind.runs.model import Work
 
@@ -49,8 +49,11 @@ class ExecuteShard:
             batches = pulled.batches
         end = _retry(process, ran, evidence)
         chosen = choose(attempt.sandbox.place.work, order.artifacts)
-        artifacts = upload_all(
-            attempt.artifacts, chosen.files, key=lambda name: artifact_key(attempt.prefix, name)
+        artifacts = upload_artifacts(
+            attempt.artifacts,
+            chosen.files,
+            key=lambda name: artifact_key(attempt.prefix, name),
+            scratch=attempt.sandbox.place.root,
         )
         for sentence in (*evidence.dropped, *chosen.dropped):
             attempt.log.note(f"Not uploaded: {sentence}")
@@ -66,6 +69,7 @@ class ExecuteShard:
             artifacts=artifacts,
             dropped=(*evidence.dropped, *chosen.dropped),
             lost_reports=tuple(evidence.lost),
+            working_directory=str(attempt.sandbox.place.work.resolve()),
             batches=batches,
             log_bytes=attempt.log.size,
         )

@@ -99,6 +99,11 @@ def cases_key(prefix: str) -> str:
     return f"{prefix}cases.ndjson.gz"
 
 
+def links_key(prefix: str) -> str:
+    """The ArtifactLinks of a committed attempt; there is none where no test has made a file."""
+    return f"{prefix}links.json"
+
+
 def results_index_key(run_id: str) -> str:
     """The ResultsIndex."""
     return f"{run_prefix(run_id)}results/index.json"

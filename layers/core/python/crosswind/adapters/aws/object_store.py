@@ -2,13 +2,13 @@
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 
@@ -76,9 +76,22 @@ class S3ObjectStore:
             return None
         return ObjectInfo(key, size=head["ContentLength"], modified_at=head["LastModified"].astimezone(UTC))
 
-    def upload(self, path: Path, key: str, *, content_type: str) -> None:
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        encoding: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        extra = {"ContentType": content_type}
+        if encoding:
+            extra["ContentEncoding"] = encoding
+        if tags:
+            extra["Tagging"] = urlencode(tags)
         with _object_errors(key), _transfer(self.client) as transfer:
-            transfer.upload_file(str(path), self.bucket, key, extra_args={"ContentType": content_type})
+            transfer.upload_file(str(path), self.bucket, key, extra_args=extra)
 
     def download(self, key: str, path: Path) -> None:
         with _object_errors(key), _transfer(self.client) as transfer:
@@ -103,7 +116,10 @@ class S3ObjectStore:
             last = found[-1].key
         return tuple(found)
 
-    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
+    def presign_get(
+        self, key: str, *, content_type: str, file_name: str, expires: timedelta, inline: bool = True
+    ) -> str:
+        disposition = "inline" if inline else "attachment"
         with aws_errors("s3"):
             return self.client.generate_presigned_url(
                 "get_object",
@@ -111,7 +127,7 @@ class S3ObjectStore:
                     "Bucket": self.bucket,
                     "Key": key,
                     "ResponseContentType": content_type,
-                    "ResponseContentDisposition": f"inline; filename*=UTF-8''{quote(file_name, safe='')}",
+                    "ResponseContentDisposition": f"{disposition}; filename*=UTF-8''{quote(file_name, safe='')}",
                 },
                 ExpiresIn=int(expires.total_seconds()),
             )

@@ -15,6 +15,14 @@ from crosswind.contracts.requests import (
     RunView,
     SubmitRunRequest,
 )
+from crosswind.contracts.work import FileClass
+
+_FILES = (
+    Query("workId", "Only files of this shard."),
+    Query("class", "Only files of this class.", enum=tuple(FileClass)),
+    Query("failed", "true: only files of tests that failed.", "boolean"),
+    Query("case", "Only files of the test with this id, or with this text in its name."),
+)
 
 ROUTES: tuple[Route, ...] = (
     Route(
@@ -164,7 +172,11 @@ ROUTES: tuple[Route, ...] = (
         function="list_artifacts",
         summary="Uploaded files with links.",
         answer=ArtifactPage,
-        query=(Query("workId", "Only files of this shard."), *CURSOR),
+        query=(
+            *_FILES,
+            Query("pages", "true: links to HTML open it; otherwise they have it saved.", "boolean"),
+            *CURSOR,
+        ),
     ),
     Route(
         method=Method.GET,
