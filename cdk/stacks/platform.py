@@ -10,10 +10,12 @@ from cdk.constructs.bucket import AccessLogBucket, Bucket, BucketProps
 from cdk.constructs.log_group import let_logs_use
 from cdk.stages import Stage
 from crosswind.contracts.work import FileClass
+from crosswind.runs.files import ARCHIVE_CLASS
 
 ARTIFACTS_PREFIX = "runs"
 CHAOS_PREFIX = "chaos"
 SOURCES_PREFIX = "sources"
+_ARCHIVE_DAYS = 7  # it can be built again
 RECORDINGS = (FileClass.SCREENSHOT, FileClass.VIDEO, FileClass.TRACE)
 
 
@@ -60,7 +62,8 @@ class PlatformStack(Stack):
             access_logs=logs.bucket,
             prefixes=(ARTIFACTS_PREFIX, CHAOS_PREFIX),
             archive=True,
-            shorter={each.value: self._stage.recording_days for each in RECORDINGS},
+            shorter={each.value: self._stage.recording_days for each in RECORDINGS}
+            | {ARCHIVE_CLASS: _ARCHIVE_DAYS},
         )
         sources = replace(artifacts, prefixes=(SOURCES_PREFIX,), archive=False, shorter={})
         self.artifacts = Bucket(self, "Artifacts", props=artifacts)

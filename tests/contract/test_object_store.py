@@ -17,6 +17,13 @@ from tests.fakes import MemoryObjectStore
 HOUR = timedelta(hours=1)
 
 
+def _write_and_fail(store: ObjectStore, key: str, blocks: list[bytes]) -> None:
+    with store.create(key, content_type="text/plain") as stream:
+        for block in blocks:
+            stream.write(block)
+        raise ZeroDivisionError
+
+
 class ObjectStoreContract(ABC):
     @abstractmethod
     @pytest.fixture
@@ -88,6 +95,17 @@ class ObjectStoreContract(ABC):
 
         assert (tmp_path / "down").read_bytes() == b"x" * 100_000
 
+    def test_a_written_stream_is_an_object_only_once_it_ends_well(self, store: ObjectStore) -> None:
+        with store.create("a", content_type="application/zip", tags={"class": "archive"}) as stream:
+            for _ in range(3):
+                stream.write(b"x" * 100)
+            assert store.stat("a") is None
+        assert store.get("a", limit_bytes=300) == b"x" * 300
+
+        with pytest.raises(ZeroDivisionError):
+            _write_and_fail(store, "b", [b"x"])
+        assert store.stat("b") is None
+
     def test_objects_are_listed_in_key_order_behind_a_key(self, store: ObjectStore) -> None:
         for key in ("p/3", "p/1", "p/2", "q/1"):
             store.put(key, key.encode())
@@ -139,6 +157,23 @@ class TestS3ObjectStore(ObjectStoreContract):
             tags = s3.get_object_tagging(Bucket=bucket, Key=name)["TagSet"]
             assert tags == [{"Key": "class", "Value": "video"}]
             assert s3.head_object(Bucket=bucket, Key=name)["ContentType"] == "video/mp4"
+
+    def test_a_stream_goes_up_in_parts_and_an_aborted_one_leaves_none(
+        self, store: ObjectStore, s3: Any, bucket: str
+    ) -> None:
+        block = bytes(1024 * 1024)
+
+        with store.create("a", content_type="application/zip", tags={"class": "archive"}) as stream:
+            for _ in range(33):
+                stream.write(block)
+        with pytest.raises(ZeroDivisionError):
+            _write_and_fail(store, "b", [block] * 17)
+
+        head = s3.head_object(Bucket=bucket, Key="a")
+        assert (head["ContentLength"], head["ETag"][-3:]) == (33 * len(block), '-3"')
+        tags = s3.get_object_tagging(Bucket=bucket, Key="a")["TagSet"]
+        assert tags == [{"Key": "class", "Value": "archive"}]
+        assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
     def test_a_packed_file_says_so(self, store: ObjectStore, s3: Any, bucket: str, tmp_path: Path) -> None:
         (tmp_path / "a.log").write_bytes(gzip.compress(b"hello"))

@@ -1,7 +1,8 @@
 """A bucket in memory."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -63,6 +64,15 @@ class MemoryObjectStore:
     ) -> None:
         self.put(key, path.read_bytes(), content_type=content_type)
         self.objects[key] = replace(self.objects[key], encoding=encoding, tags=dict(tags or {}))
+
+    @contextmanager
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> Iterator[BinaryIO]:
+        stream = BytesIO()
+        yield stream
+        self.put(key, stream.getvalue(), content_type=content_type)
+        self.objects[key] = replace(self.objects[key], tags=dict(tags or {}))
 
     def download(self, key: str, path: Path) -> None:
         path.write_bytes(self._find(key))

@@ -31,7 +31,7 @@ def test_buckets_are_private_encrypted_and_tls_only(assembly: Assembly) -> None:
 def test_queues_are_encrypted_tls_only_and_have_dead_letters(assembly: Assembly) -> None:
     queues = assembly.resources("AWS::SQS::Queue")
     policies = assembly.resources("AWS::SQS::QueuePolicy").values()
-    assert len(queues) == 16
+    assert len(queues) == 18
     for name, queue in queues.items():
         assert queue["Properties"]["KmsMasterKeyId"]
         (policy,) = [each for each in policies if {"Ref": name} in each["Properties"]["Queues"]]
@@ -131,7 +131,8 @@ def test_run_objects_move_to_glacier_at_30_days_and_expire_at_90(assembly: Assem
 def test_recordings_expire_before_reports_do(assembly: Assembly) -> None:
     rules = [rule for rule in _life_cycle(assembly, "Artifacts") if "TagFilters" in rule]
     assert [(rule["TagFilters"], rule["ExpirationInDays"]) for rule in rules] == [
-        ([{"Key": "class", "Value": name}], 30) for name in ("screenshot", "video", "trace")
+        ([{"Key": "class", "Value": name}], days)
+        for name, days in (("screenshot", 30), ("video", 30), ("trace", 30), ("archive", 7))
     ]
     assert not any("TagFilters" in rule for rule in _life_cycle(assembly, "Sources"))
 

@@ -32,7 +32,7 @@ _REFUSED_BY_EMULATOR = (
     "AWS::WAFv2::WebACLAssociation",
 )
 _TASKS = {"plan_run", "ingest_shard", "close_stage", "fold_run", "judge_run", "publish_run", "record_failure"}
-_RECORDER = {"record_history"}  # fed by the bus, with the settings of a task
+_RECORDER = {"record_history", "build_archive"}  # fed by queues of their own, with the settings of a task
 _WORKERS = {"admit_work", "watch_run", "sweep_runs", "recover_run", "fail_dead_letters"}
 _FIRING = {"fire_schedules", "fire_triggers"}
 _CHAOS_TASKS = {
@@ -193,7 +193,7 @@ def test_gateway_errors_are_problem_documents(assembly: Assembly) -> None:
 
 def test_what_fed_workers_receive_they_answer_item_by_item(assembly: Assembly) -> None:
     mappings = assembly.resources("AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 9
+    assert len(mappings) == 10
     assert all(
         each["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in mappings
     )

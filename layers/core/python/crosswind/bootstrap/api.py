@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crosswind.bootstrap import stores
+from crosswind.bootstrap import clients, stores
 from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
@@ -14,6 +14,7 @@ from crosswind.settings import ControlSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.spec_rules import Rules
+    from crosswind.runs.usecases.archiving import GetArchive
     from crosswind.runs.usecases.explaining import ExplainRun
     from crosswind.runs.usecases.pausing import PauseRun, ResumeRun
     from crosswind.runs.usecases.previewing import CreatePlan, GetPlan
@@ -216,6 +217,23 @@ def list_results() -> "ListResults":
 
     settings = _settings()
     return ListResults(find=find_run(), runs=stores.run_store(settings), artifacts=stores.artifacts(settings))
+
+
+@cache
+def get_archive() -> "GetArchive":
+    """GetArchive."""
+    from crosswind.adapters.aws.queues import ArchiveQueue
+    from crosswind.runs.usecases.archiving import GetArchive
+    from crosswind.settings import ArchiveSettings
+
+    settings = ArchiveSettings.from_env()
+    return GetArchive(
+        find=find_run(),
+        works=stores.work_store(settings),
+        artifacts=stores.artifacts(settings),
+        order=ArchiveQueue(clients.sqs(), settings.archive_queue_url),
+        clock=SystemClock(),
+    )
 
 
 @cache

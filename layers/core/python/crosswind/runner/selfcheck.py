@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def check(environ: Mapping[str, str]) -> tuple[Finding, ...]:
         *_identity(environ),
         *_work_folder(folder),
         _git(),
-        *_tools(environ),
+        *_tools(environ, folder),
     )
 
 
@@ -161,21 +162,28 @@ def _git() -> Finding:
     return Finding("git", ok=found is not None, needed=False, detail=found or "Git sources cannot be fetched")
 
 
-def _tools(environ: Mapping[str, str]) -> Iterator[Finding]:
+def _tools(environ: Mapping[str, str], folder: Path) -> Iterator[Finding]:
     """What tests would find on their PATH, in their environment."""
     test_python = environ.get("CROSSWIND_TEST_PYTHON")
     tests = TestEnvironment.of(
         environ, marker="check", test_python=Path(test_python) if test_python else None
     )
-    with tempfile.TemporaryDirectory(dir=_scratch(environ), prefix="check-") as home:
-        env = tests.build(home=Path(home), temporary=Path(home), given={})
+    with _home(folder) as home:
+        env = tests.build(home=home, temporary=home, given={})
         for name, argv in _TOOLS.items():
             yield _tool(name, argv, env)
 
 
-def _scratch(environ: Mapping[str, str]) -> str | None:
-    folder = environ.get("CROSSWIND_WORK_FOLDER", DEFAULT_WORK_FOLDER)
-    return folder if os.access(folder, os.W_OK) else None
+@contextmanager
+def _home(folder: Path) -> Iterator[Path]:
+    """A home for tools that write there; where nothing can be written they have to do without."""
+    try:
+        place = tempfile.mkdtemp(dir=folder, prefix="check-")
+    except OSError:
+        yield folder
+        return
+    yield Path(place)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _tool(name: str, argv: tuple[str, ...], env: Mapping[str, str]) -> Finding:

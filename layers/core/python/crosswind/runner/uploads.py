@@ -9,6 +9,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
@@ -114,6 +115,12 @@ class GuardedStore:
 
     def stat(self, key: str) -> ObjectInfo | None:
         return self._patiently(lambda: self._store.stat(key))
+
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        self._interruption.check()
+        return self._store.create(key, content_type=content_type, tags=tags)
 
     def download(self, key: str, path: Path) -> None:
         self._patiently(lambda: self._store.download(key, path))

@@ -12,6 +12,9 @@ from crosswind.contracts.work import FileClass
 CLASS_TAG = "class"
 """The object tag that life cycle rules go by."""
 
+ARCHIVE_CLASS = "archive"
+"""The class of a zip of a run's files: it can be built again, so it is kept for some days only."""
+
 UNKNOWN = "application/octet-stream"
 
 _TYPES = {

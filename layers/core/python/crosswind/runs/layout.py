@@ -114,6 +114,21 @@ def results_page_key(run_id: str, page: int) -> str:
     return f"{run_prefix(run_id)}results/pages/{page:05d}.ndjson.gz"
 
 
+def archive_order_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveOrder of some of a run's files as one zip."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/order.json"
+
+
+def archive_record_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveRecord: what came of the order."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/record.json"
+
+
+def archive_zip_key(run_id: str, archive_id: str) -> str:
+    """The zip itself."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/files.zip"
+
+
 def archive_key(team: str, digest: str) -> str:
     """An archive in the sources bucket, named by its content and apart for each team."""
     return f"sources/{team}/{digest.removeprefix('sha256:')}.tar.gz"

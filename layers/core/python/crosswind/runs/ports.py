@@ -4,6 +4,7 @@ Every method may raise ThrottledError or DependencyError after its own bounded r
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -228,6 +229,12 @@ class ObjectStore(Protocol):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         """Upload a file, in parts where it is large. `encoding` says how its bytes are packed, such as gzip."""
+        ...
+
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        """A stream to write a large object to, in parts. It is there once the block ends, and never where it raises."""
         ...
 
     def download(self, key: str, path: Path) -> None:

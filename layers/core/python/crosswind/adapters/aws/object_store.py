@@ -3,11 +3,11 @@
 import base64
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
@@ -93,6 +93,18 @@ class S3ObjectStore:
         with _object_errors(key), _transfer(self.client) as transfer:
             transfer.upload_file(str(path), self.bucket, key, extra_args=extra)
 
+    @contextmanager
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> Iterator[BinaryIO]:
+        parts = _Parts(self.client, self.bucket, key, content_type=content_type, tags=urlencode(tags or {}))
+        try:
+            yield cast("BinaryIO", parts)
+            parts.finish()
+        except BaseException:
+            parts.abort()
+            raise
+
     def download(self, key: str, path: Path) -> None:
         with _object_errors(key), _transfer(self.client) as transfer:
             transfer.download_file(self.bucket, key, str(path))
@@ -169,6 +181,58 @@ class _Stream(io.RawIOBase):
     def close(self) -> None:
         self._body.close()
         super().close()
+
+
+class _Parts(io.RawIOBase):
+    """Writes an object in parts, holding one part at a time: 16 MiB, and so at most 156 GiB for an object."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, *, content_type: str, tags: str) -> None:
+        self._client = client
+        self._where: Any = {"Bucket": bucket, "Key": key}
+        self._what: Any = {"ContentType": content_type, **({"Tagging": tags} if tags else {})}
+        self._buffer = bytearray()
+        self._upload: str | None = None
+        self._done: list[Any] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._buffer += view
+        while len(self._buffer) >= _PART:
+            self._send(bytes(self._buffer[:_PART]))
+            del self._buffer[:_PART]
+        return view.nbytes
+
+    def finish(self) -> None:
+        """Make the object appear, in one piece where it is small."""
+        with aws_errors("s3"):
+            if self._upload is None:
+                self._client.put_object(**self._where, **self._what, Body=bytes(self._buffer))
+                return
+        if self._buffer:
+            self._send(bytes(self._buffer))
+        with aws_errors("s3"):
+            self._client.complete_multipart_upload(
+                **self._where, UploadId=self._upload, MultipartUpload={"Parts": self._done}
+            )
+
+    def abort(self) -> None:
+        """Leave nothing behind. What cannot be cleared away now, the bucket's life cycle clears away."""
+        if self._upload is not None:
+            with suppress(DependencyError, ClientError), aws_errors("s3"):
+                self._client.abort_multipart_upload(**self._where, UploadId=self._upload)
+
+    def _send(self, part: bytes) -> None:
+        with aws_errors("s3"):
+            if self._upload is None:
+                self._upload = self._client.create_multipart_upload(**self._where, **self._what)["UploadId"]
+            number = len(self._done) + 1
+            sent = self._client.upload_part(
+                **self._where, UploadId=self._upload, PartNumber=number, Body=part
+            )
+        self._done.append({"PartNumber": number, "ETag": sent["ETag"]})
 
 
 @contextmanager

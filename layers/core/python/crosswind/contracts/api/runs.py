@@ -1,6 +1,7 @@
 """Routes of runs, plans and the queue."""
 
 from crosswind.contracts.api.routing import CURSOR, TEAM, Method, Query, Route
+from crosswind.contracts.archives import ArchiveView
 from crosswind.contracts.explaining import WhyView
 from crosswind.contracts.plans import CreatePlanRequest, PlanAccepted, PlanView
 from crosswind.contracts.queueing import PutTeamQueueRequest, QueueView, TeamQueueView
@@ -177,6 +178,15 @@ ROUTES: tuple[Route, ...] = (
             Query("pages", "true: links to HTML open it; otherwise they have it saved.", "boolean"),
             *CURSOR,
         ),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/artifacts/archive",
+        area="runs",
+        function="get_archive",
+        summary="Uploaded files as one zip: 202 while it is built, then 200 with a link.",
+        answer=ArchiveView,
+        query=_FILES,
     ),
     Route(
         method=Method.GET,
