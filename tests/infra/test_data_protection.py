@@ -36,7 +36,7 @@ def test_queues_are_encrypted_tls_only_and_have_dead_letters(assembly: Assembly)
         assert queue["Properties"]["KmsMasterKeyId"]
         (policy,) = [each for each in policies if {"Ref": name} in each["Properties"]["Queues"]]
         assert _denies_plain_http(policy)
-    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 8
+    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 9
 
 
 def test_log_groups_end_and_are_encrypted_with_the_data_key_outside_laptops(assembly: Assembly) -> None:
