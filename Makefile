@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help venv demo demo-chaos up down test test-iam properties bench check format format-check lint types imports synth docs clean
+.PHONY: help venv demo demo-chaos up down test test-iam properties fuzz bench check format format-check lint types imports synth docs clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ test-iam: venv ## Run the main job and the access tests once more, with IAM enfo
 
 properties: venv ## Search with new random examples for what breaks a property; the suite itself takes the same ones each time
 	@HYPOTHESIS_PROFILE=search $(BIN)/pytest -n $(WORKERS) -m hypothesis tests/unit
+
+fuzz: venv ## Damage reports for a minute and read them: no reader may raise
+	@$(BIN)/python -m tests.fuzz.readers
 
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports
