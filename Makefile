@@ -6,7 +6,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 STAGES := local dev staging prod
 VENV := .venv
 BIN := $(VENV)/bin
@@ -63,9 +63,11 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.pulling
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.storm
+	@$(BIN)/python -m tests.bench.readers
 	@$(BIN)/python -m tests.bench.gate
 	@$(BIN)/python -m tests.bench.experiments
 	@$(BIN)/python -m tests.bench.chaos_toolkit
+	@$(BIN)/python -m tests.bench.live
 
 check: format-check lint types imports test test-iam ## Everything that CI checks
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from constructs import IConstruct
 
-from cdk import nag_chaos
+from cdk import nag_chaos, nag_live
 from cdk.acknowledging import (
     ACCOUNT,
     ALARMS,
@@ -24,6 +24,7 @@ from cdk.acknowledging import (
 from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
 from cdk.stacks.edge import EdgeStack
+from cdk.stacks.live import LiveStack
 from cdk.stacks.objects import ARCHIVE_OBJECTS, ARTIFACTS, CHAOS, CLASSED_OBJECTS, MONITOR_OBJECTS, SOURCES
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import RunsStack
@@ -46,6 +47,7 @@ class Deployment:
     runs: RunsStack
     schedules: SchedulesStack
     chaos: ChaosStack
+    live: LiveStack
     runs_api: RunsApiStack
     chaos_api: ChaosApiStack
     edge: EdgeStack
@@ -61,8 +63,9 @@ def acknowledge(made: Deployment) -> None:
     _acknowledge_machine(stage, runs)
     _acknowledge_api(stage, made.edge)
     nag_chaos.acknowledge(stage, platform=made.platform, chaos=made.chaos, api=made.chaos_api)
+    nag_live.acknowledge(stage, made.live)
     if not stage.point_in_time_recovery:
-        for table in (runs.runs_table, runs.queue_table, runs.tests_table, made.chaos.table):
+        for table in (runs.runs_table, runs.queue_table, runs.tests_table, runs.live_table, made.chaos.table):
             accept(table, "DDB3", "This stage holds no data that must be recovered.")
 
 

@@ -55,9 +55,11 @@ class RunsStack(Stack):
     runs_table: Table
     queue_table: Table
     tests_table: Table
+    live_table: Table
     admission: Queue
     executor: Queue
     watch: Queue
+    live: Queue
     finished: Queue
     machine: StateMachine
     tasks: dict[str, PythonFunction]
@@ -105,6 +107,8 @@ class RunsStack(Stack):
             "admission_queue_url": self.admission.queue.queue_url,
             "executor_queue_url": self.executor.queue.queue_url,
             "watch_queue_url": self.watch.queue.queue_url,
+            "live_table": self.live_table.table.table_name,
+            "live_queue_url": self.live.queue.queue_url,
             "event_bus_name": self._platform.bus.event_bus_name,
             "retention_days": self._stage.retention_days,
         }
@@ -143,6 +147,7 @@ class RunsStack(Stack):
         self.runs_table = Table(self, "Runs", props=TableProps(stage=stage, key=key, indexes=indexes))
         self.queue_table = Table(self, "Queue", props=TableProps(stage=stage, key=key))
         self.tests_table = Table(self, "Tests", props=TableProps(stage=stage, key=key))
+        self.live_table = Table(self, "Live", props=TableProps(stage=stage, key=key))
 
     def _define_queues(self) -> None:
         def hidden_for(consumer: str) -> Duration:
@@ -164,6 +169,20 @@ class RunsStack(Stack):
         )
         self.executor = queue("Executor", consumer=None, max_receives=10, oldest=Duration.minutes(10))
         self.watch = queue("Watch", consumer="watch_run", max_receives=5, oldest=Duration.minutes(15))
+
+        # The fan-out is in the live stack. What waited for a minute is no news, and clients read it by REST.
+        self.live = Queue(
+            self,
+            "LiveNews",
+            props=QueueProps(
+                stage=self._stage,
+                key=self._platform.key,
+                visibility_timeout=Duration.seconds(60),
+                dead_letters_visibility_timeout=Duration.seconds(60),
+                max_receives=2,
+                oldest_message_alarm=Duration.minutes(2),
+            ),
+        )
 
     def _function(self, module: str, name: str, limits: _Limits, settings: Settings) -> PythonFunction:
         props = PythonFunctionProps(
@@ -303,6 +322,8 @@ class RunsStack(Stack):
         access.send(policy, self.admission.queue)
         access.write_table(policy, self.runs_table)
         access.write_table(policy, self.queue_table)
+        access.glance_at_table(policy, self.live_table)  # who watches
+        access.send(policy, self.live.queue)
         access.write_objects(policy, self._platform.artifacts.bucket, ARTIFACTS)
         access.tag_objects(policy, self._platform.artifacts.bucket, objects.CLASSED_OBJECTS)
         access.write_objects(policy, self._platform.sources.bucket, SOURCES)

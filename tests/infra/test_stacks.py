@@ -45,7 +45,8 @@ _CHAOS_TASKS = {
     "reap_experiments",  # it knows no machine either
 }
 _CHAOS_WORKERS = {"watch_experiments", "start_experiments", "start_on_event", "accompany_runs"}
-_STACKS = {"platform", "runs", "schedules", "chaos", "runs-api", "chaos-api", "edge"}
+_LIVE = {"authorize_socket", "open_socket", "answer_socket", "fan_out"}
+_STACKS = {"platform", "runs", "schedules", "chaos", "live", "runs-api", "chaos-api", "edge"}
 
 _SETS_ALARMS = {"put_schedule", "resume_schedule", "pause_schedule", "delete_schedule"}
 
@@ -108,7 +109,7 @@ def test_the_local_stage_holds_nothing_that_the_emulator_refuses(local: Assembly
 
 def test_every_route_has_its_function_and_only_documents_are_public(assembly: Assembly) -> None:
     operations = {route.function for route in ROUTES}
-    inside = _TASKS | _RECORDER | _WORKERS | _FIRING | _CHAOS_TASKS | _CHAOS_WORKERS
+    inside = _TASKS | _RECORDER | _WORKERS | _FIRING | _CHAOS_TASKS | _CHAOS_WORKERS | _LIVE
     assert set(assembly.functions()) == operations | inside | {"authorize"}
     assert assembly.in_stacks("runs-api", "chaos-api", "edge") == operations | {"authorize"}
     methods = [each["Properties"] for each in assembly.resources("AWS::ApiGateway::Method").values()]

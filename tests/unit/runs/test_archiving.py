@@ -13,7 +13,8 @@ import pytest
 
 from crosswind.contracts.archives import ArchiveMessage, ArchiveState, ArchiveView
 from crosswind.contracts.permissions import Guard
-from crosswind.contracts.requests import ArtifactCase, ArtifactLinks, CaseStatus
+from crosswind.contracts.requests import ArtifactCase, ArtifactLinks
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import FileClass, FileRef, ShardResult, WorkOutcome
 from crosswind.kernel.errors import NotFoundError, TooLargeError
 from crosswind.platform.access import decide

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import FileClass, FileRef
 from crosswind.runs.attachments import CASES_OF_A_FILE, FILES_OF_A_CASE, Attachment, Links, link
 from crosswind.runs.model import Case, CaseFile

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Distribution
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import FileClass, FileRef

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from crosswind.contracts.live import Stream
 from crosswind.contracts.permissions import Guard
-from crosswind.contracts.requests import ArtifactCase, ArtifactKind, ArtifactLinks, CaseStatus, RunState
+from crosswind.contracts.requests import ArtifactCase, ArtifactKind, ArtifactLinks, RunState
 from crosswind.contracts.resolved import ResultsIndex
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import FileClass, FileRef, ShardResult, WorkOutcome
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import ForbiddenError, InvalidInputError, NotFoundError
@@ -30,7 +32,7 @@ from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
 from crosswind.runs.usecases.reading_artifacts import FileFilter, ListArtifacts
 from crosswind.runs.usecases.reading_results import ListResults, ReadLogs
 from crosswind.runs.usecases.suites import GetSuite
-from tests.fakes import START, MemoryObjectStore, MemoryRunStore, MemorySuiteStore, make_run, make_work
+from tests.fakes import START, MemoryDocumentStore, MemoryObjectStore, MemoryRunStore, make_run, make_work
 from tests.unit.runs.suites_samples import STRANGER, VIEWER, person
 
 PREFIX = f"runs/{make_run().run_id}/work/shard-00000/01-001/"
@@ -270,7 +272,7 @@ def test_a_log_of_very_many_small_chunks_is_read_in_several_answers() -> None:
     world = World(done())
     lines = [f"{number:04d}\n" for number in range(600)]
     for number, line in enumerate(lines):
-        world.artifacts.put(layout.log_chunk_key(PREFIX, 5 * number), line.encode())
+        world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, 5 * number), line.encode())
     text, offset, complete, answers = "", 0, False, 0
     while not complete:
         chunk = world.logs(world.run_id, work_id="shard-00000", offset=offset, actor=VIEWER)
@@ -284,7 +286,7 @@ def test_logs_go_on_where_they_were_left_and_never_split_a_character() -> None:
     text = "grüße €\n" * 3
     data = text.encode()
     for start in range(0, len(data), 3):
-        world.artifacts.put(layout.log_chunk_key(PREFIX, start), data[start : start + 3])
+        world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, start), data[start : start + 3])
     chunk = world.logs(world.run_id, work_id="shard-00000", offset=0, actor=VIEWER)
     assert (chunk.text, chunk.complete, chunk.next_offset) == (text, True, len(data))
     middle = world.logs(world.run_id, work_id="shard-00000", offset=9, actor=VIEWER)
@@ -296,7 +298,7 @@ def test_logs_go_on_where_they_were_left_and_never_split_a_character() -> None:
 def test_a_character_that_is_not_whole_yet_waits_while_the_shard_runs() -> None:
     running = make_work(state=WorkState.LEASED, epoch=1)
     world = World(running)
-    world.artifacts.put(layout.log_chunk_key(PREFIX, 0), "a€".encode()[:-1])
+    world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, 0), "a€".encode()[:-1])
     chunk = world.logs(world.run_id, work_id="shard-00000", offset=0, actor=VIEWER)
     assert (chunk.text, chunk.next_offset, chunk.complete, chunk.attempt) == ("a", 1, False, "01-001")
 
@@ -322,4 +324,4 @@ def test_runs_are_listed_for_ones_own_team_only() -> None:
 
 def test_another_teams_suite_looks_like_none() -> None:
     with pytest.raises(NotFoundError):
-        GetSuite(MemorySuiteStore(), Guard(decide))("shop", team="demo", actor=STRANGER)
+        GetSuite(MemoryDocumentStore(), Guard(decide))("shop", team="demo", actor=STRANGER)

@@ -10,12 +10,14 @@ from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
 from crosswind.kernel.retry import jittered_pause
 from crosswind.platform.access import decide
-from crosswind.settings import ControlSettings
+from crosswind.settings import ControlSettings, SocketAddressSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.spec_rules import Rules
     from crosswind.runs.usecases.archiving import GetArchive
     from crosswind.runs.usecases.explaining import ExplainRun
+    from crosswind.runs.usecases.following_live import WatchRun
+    from crosswind.runs.usecases.frameworks import DeleteFramework, GetFramework, ListFrameworks, PutFramework
     from crosswind.runs.usecases.pausing import PauseRun, ResumeRun
     from crosswind.runs.usecases.previewing import CreatePlan, GetPlan
     from crosswind.runs.usecases.quarantining import DeleteQuarantine, ListQuarantines, PutQuarantine
@@ -313,6 +315,38 @@ def delete_suite() -> "DeleteSuite":
 
 
 @cache
+def put_framework() -> "PutFramework":
+    """PutFramework."""
+    from crosswind.runs.usecases.frameworks import PutFramework
+
+    return PutFramework(stores.framework_store(_settings()), guard=_GUARD, clock=SystemClock())
+
+
+@cache
+def get_framework() -> "GetFramework":
+    """GetFramework."""
+    from crosswind.runs.usecases.frameworks import GetFramework
+
+    return GetFramework(stores.framework_store(_settings()), guard=_GUARD)
+
+
+@cache
+def list_frameworks() -> "ListFrameworks":
+    """ListFrameworks."""
+    from crosswind.runs.usecases.frameworks import ListFrameworks
+
+    return ListFrameworks(stores.framework_store(_settings()), guard=_GUARD)
+
+
+@cache
+def delete_framework() -> "DeleteFramework":
+    """DeleteFramework."""
+    from crosswind.runs.usecases.frameworks import DeleteFramework
+
+    return DeleteFramework(stores.framework_store(_settings()), guard=_GUARD)
+
+
+@cache
 def list_flaky() -> "ListFlaky":
     """ListFlaky."""
     from crosswind.runs.usecases.reading_history import ListFlaky
@@ -355,6 +389,20 @@ def put_quarantine() -> "PutQuarantine":
 
 
 @cache
+def watch_live() -> "WatchRun":
+    """WatchRun."""
+    from crosswind.runs.usecases.following_live import WatchRun
+
+    settings = _settings()
+    return WatchRun(
+        find=find_run(),
+        watches=stores.watch_store(settings),
+        clock=SystemClock(),
+        socket=SocketAddressSettings.from_env().socket_url or None,
+    )
+
+
+@cache
 def list_quarantines() -> "ListQuarantines":
     """ListQuarantines."""
     from crosswind.runs.usecases.quarantining import ListQuarantines
@@ -379,6 +427,11 @@ def _settings() -> ControlSettings:
 
 def suite_rules() -> "Rules":
     """What is checked of a suite here."""
+    from crosswind.runs.frameworks.stored import stored_framework
     from crosswind.runs.spec_rules import Rules
 
-    return Rules(local=_settings().stage == "local")
+    frameworks = stores.framework_store(_settings())
+    return Rules(
+        local=_settings().stage == "local",
+        team_framework=lambda team, name: stored_framework(frameworks, team, name),
+    )

@@ -14,6 +14,7 @@ from crosswind.cli import (
     chaos,
     demo,
     flaky,
+    frameworks,
     local,
     quarantine,
     queue,
@@ -89,6 +90,7 @@ app.command()(validate)
 app.command()(plan)
 app.command()(simulate)
 app.add_typer(suites.app, name="suites")
+app.add_typer(frameworks.app, name="frameworks")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(triggers.app, name="trigger")
 app.command()(triggers.deployed)

@@ -20,7 +20,6 @@ from crosswind.cli.session import (
 from crosswind.cli.submitting import finish
 from crosswind.contracts.requests import (
     CasePage,
-    CaseStatus,
     CaseView,
     RunPage,
     RunState,
@@ -28,6 +27,7 @@ from crosswind.contracts.requests import (
     RunView,
     VerdictKind,
 )
+from crosswind.contracts.statuses import CaseStatus
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 _PAGE = 200
@@ -94,13 +94,16 @@ def list_runs(
 def watch(
     ctx: typer.Context,
     run: RunArgument,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Tell of each test as it begins and ends, and of each step.")
+    ] = False,
     endpoint: EndpointOption = None,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow a run to its verdict; the exit status tells it."""
+    """Follow a run to its verdict; the exit status tells it. Failures are told as they come."""
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        finish(session, run)
+        finish(session, run, tests=tests)
 
 
 def cancel(

@@ -9,6 +9,8 @@ from crosswind.contracts.actors import Actor
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
+from crosswind.contracts.live import Stream
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import MAX_SPEC_BYTES, Name, Priority, Scalar, Team
 from crosswind.contracts.work import FileClass
 
@@ -32,17 +34,6 @@ class VerdictKind(StrEnum):
     SKIPPED = "skipped"  # everything that was found was skipped
     CANCELLED = "cancelled"
     INCONCLUSIVE = "inconclusive"  # records are missing, doubled or unreadable
-
-
-class CaseStatus(StrEnum):
-    """The one terminal status of a test case."""
-
-    FAILED = "failed"
-    ERROR = "error"
-    MISSING = "missing"
-    FLAKY = "flaky"  # failed, then passed within the same run
-    SKIPPED = "skipped"
-    PASSED = "passed"
 
 
 class Revision(WireModel):
@@ -331,10 +322,11 @@ class ArtifactPage(WireModel):
 
 
 class LogChunk(WireModel):
-    """A piece of one shard's log. Ask again from `nextOffset`; `complete` says that nothing more will come."""
+    """A piece of one shard's log or events. Ask again from `nextOffset`; `complete` says that nothing more will come."""
 
     work_id: str
     attempt: str
+    stream: Stream = Stream.LOG
     offset: int
     next_offset: int
     complete: bool

@@ -31,7 +31,8 @@ from crosswind.runner.hardening import harden
 from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.places import UnsafeFolderError, attempts_folder, hold_folder
 from crosswind.runner.processes import end_leftovers
-from crosswind.runner.session import OpenSession
+from crosswind.runner.session import Live, OpenSession
+from crosswind.runs.live.shipping import Pace
 from crosswind.settings import RunnerSettings, SettingsError
 
 _EXIT_USAGE = 2
@@ -132,6 +133,7 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 committed=bootstrap.committed_batches(settings),
                 fail_rest=bootstrap.fail_rest_fast(settings),
             ),
+            join=bootstrap.join_barrier(settings),
             watch=Watch(
                 announce=bootstrap.announce(settings),
                 measurements=bootstrap.measurements,
@@ -139,13 +141,16 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 clock=clock,
                 test_uid=options.test_uid,
             ),
-            log_flush_seconds=settings.log_flush_seconds,
-            log_slowest_seconds=settings.log_slowest_seconds,
+            live=Live(
+                watched=stores.watch_store(settings).read,
+                queue=stores.live_queue(settings),
+                pace=Pace(live_seconds=settings.live_seconds, quiet_seconds=settings.quiet_seconds),
+            ),
             test_uid=options.test_uid,
             protocols=LOCAL_PROTOCOLS if settings.stage == "local" else PROTOCOLS,
         ),
         attempts_folder=attempts_folder(folder),
-        tick_seconds=settings.log_flush_seconds,
+        tick_seconds=settings.quiet_seconds,
     )
 
 

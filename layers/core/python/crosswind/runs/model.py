@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Priority, Scalar
 from crosswind.contracts.work import (
     DEFAULT_CPU_MILLIS,
@@ -147,6 +148,8 @@ class Work:
     anti_affinity: str | None = None
     round: int = 1
     pull_id: str | None = None  # the work list that its runner pulls from
+    group: str | None = None  # the load job whose workers begin together
+    group_size: int = 1
     borrowed: bool = False  # admitted beyond its team's quota: may be preempted
     preemptions: int = 0
     decision: str | None = None  # why it was admitted when it was, as a sentence

@@ -103,8 +103,8 @@ class RunStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SuiteRecord:
-    """A stored suite."""
+class DocumentRecord:
+    """A suite or a framework that is stored under its name."""
 
     team: str
     name: str
@@ -114,14 +114,14 @@ class SuiteRecord:
     spec: dict[str, object]
 
 
-class SuiteStore(Protocol):
-    """Stored suites, by team and name."""
+class DocumentStore(Protocol):
+    """Stored documents of one kind, by team and name."""
 
-    def put(self, record: SuiteRecord) -> bool:
+    def put(self, record: DocumentRecord) -> bool:
         """Store or replace. Returns True when it did not exist before."""
         ...
 
-    def get(self, team: str, name: str) -> SuiteRecord:
+    def get(self, team: str, name: str) -> DocumentRecord:
         """Raises NotFoundError."""
         ...
 
@@ -129,7 +129,7 @@ class SuiteStore(Protocol):
         """Raises NotFoundError."""
         ...
 
-    def list_suites(self, team: str, *, limit: int, cursor: str | None) -> Page[SuiteRecord]:
+    def list_documents(self, team: str, *, limit: int, cursor: str | None) -> Page[DocumentRecord]:
         """By name."""
         ...
 

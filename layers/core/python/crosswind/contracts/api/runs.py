@@ -3,6 +3,7 @@
 from crosswind.contracts.api.routing import CURSOR, TEAM, Method, Query, Route
 from crosswind.contracts.archives import ArchiveView
 from crosswind.contracts.explaining import WhyView
+from crosswind.contracts.live import WatchRequest, WatchView
 from crosswind.contracts.plans import CreatePlanRequest, PlanAccepted, PlanView
 from crosswind.contracts.queueing import PutTeamQueueRequest, QueueView, TeamQueueView
 from crosswind.contracts.requests import (
@@ -193,11 +194,22 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/tests/{id}/logs",
         area="runs",
         function="read_logs",
-        summary="One shard's log from an offset.",
+        summary="One shard's log or events from an offset.",
         answer=LogChunk,
         query=(
             Query("workId", "The shard or preparation, such as shard-00003."),
             Query("offset", "Byte offset to read from; 0 unless told.", "integer"),
+            Query("stream", "log, or events: a JSON line each; log unless told.", enum=("log", "events")),
+            Query("attempt", "An attempt that is named, such as 01-001; the present one unless told."),
         ),
+    ),
+    Route(
+        method=Method.POST,
+        path="/api/v1/tests/{id}/watch",
+        area="runs",
+        function="watch_live",
+        summary="Watch a run for a while: its runners ship what is new every 2 s. Repeat it to go on watching.",
+        request=WatchRequest,
+        answer=WatchView,
     ),
 )

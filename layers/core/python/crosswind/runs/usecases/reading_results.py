@@ -1,21 +1,22 @@
 """Reading what a run left: test cases and logs."""
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from crosswind.contracts.actors import Actor
+from crosswind.contracts.live import Stream
 from crosswind.contracts.requests import (
     CasePage,
-    CaseStatus,
     CaseView,
     LogChunk,
     RunState,
 )
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.errors import InvalidInputError, NotFoundError
 from crosswind.runs import layout
+from crosswind.runs.live.text import whole_characters
 from crosswind.runs.model import Case, WorkKey, WorkState
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
 from crosswind.runs.usecases import documents
@@ -27,6 +28,7 @@ _LARGEST_CHUNK = 1024 * 1024  # of a runner's log
 _CHUNKS_PER_LIST = 1000
 _CHUNKS_PER_ANSWER = 250  # a slow log has many small ones, each a read of its own, and an API call has 29 s
 _WORK_ID = re.compile(r"(prepare|shard)-\d{5}")
+_ATTEMPT = re.compile(r"\d{2,4}-\d{3,5}")
 _ROW = re.compile(r"\d{1,9}")
 
 
@@ -82,26 +84,40 @@ def _row(cursor: str | None) -> int:
 
 @dataclass(frozen=True)
 class ReadLogs:
-    """The log of a shard's or a preparation's present attempt, from a byte offset. A new attempt starts a new log."""
+    """A shard's or a preparation's log, or its events, from a byte offset.
+
+    It is the present attempt's unless one is named. A new attempt starts new streams.
+    """
 
     find: FindRun
     works: WorkStore
     artifacts: ObjectStore
 
-    def __call__(self, run_id: str, *, work_id: str, offset: int, actor: Actor) -> LogChunk:
-        """A piece of the log. Raises NotFoundError, ForbiddenError, InvalidInputError."""
+    def __call__(
+        self,
+        run_id: str,
+        *,
+        work_id: str,
+        offset: int,
+        actor: Actor,
+        stream: Stream = Stream.LOG,
+        attempt: str | None = None,
+    ) -> LogChunk:
+        """A piece of the stream. Raises NotFoundError, ForbiddenError, InvalidInputError."""
         run = self.find(run_id, actor=actor)
         check_work_id(work_id)
         work = self.works.get(WorkKey(run.run_id, work_id))
         if work is None:
             raise NotFoundError(f"{run_id} has no {work_id}, or it was not started yet")
-        prefix = (work.commit.prefix if work.commit else None) or layout.attempt_prefix(work)
-        data, ended = self._read(prefix, offset)
-        over = ended and work.state is WorkState.DONE
-        whole = len(data) if over else _whole_characters(data)
+        present = (work.commit.prefix if work.commit else None) or layout.attempt_prefix(work)
+        prefix = present if attempt is None else _attempt_prefix(run.run_id, work_id, attempt)
+        data, ended = self._read(layout.stream_prefix(prefix, stream), offset)
+        over = ended and (work.state is WorkState.DONE or prefix != present)
+        whole = len(data) if over else whole_characters(data)
         return LogChunk(
             work_id=work_id,
-            attempt=prefix.rstrip("/").rsplit("/", 1)[-1],
+            attempt=layout.attempt_name(prefix),
+            stream=stream,
             offset=offset,
             next_offset=offset + whole,
             complete=over,
@@ -124,7 +140,7 @@ class ReadLogs:
             reads += 1
             length = min(start + size - at, room)
             data += self.artifacts.get_range(
-                layout.log_chunk_key(prefix, start), offset=at - start, length=length
+                layout.chunk_key(prefix, start), offset=at - start, length=length
             )
             if start + size > offset + len(data):
                 return bytes(data), False
@@ -133,11 +149,9 @@ class ReadLogs:
     def _chunks(self, prefix: str, offset: int) -> Iterator[tuple[int, int]]:
         """Start and size of the chunks from the one on that holds the offset; none is larger than a runner makes it."""
         before = offset - _LARGEST_CHUNK
-        after = layout.log_chunk_key(prefix, before) if before >= 0 else None
+        after = layout.chunk_key(prefix, before) if before >= 0 else None
         while True:
-            found = self.artifacts.list_objects(
-                layout.log_prefix(prefix), limit=_CHUNKS_PER_LIST, after=after
-            )
+            found = self.artifacts.list_objects(prefix, limit=_CHUNKS_PER_LIST, after=after)
             for each in found:
                 name = each.key.rsplit("/", 1)[-1]
                 if name.isdecimal():
@@ -147,12 +161,10 @@ class ReadLogs:
             after = found[-1].key
 
 
-def _whole_characters(data: bytes) -> int:
-    """How many bytes make whole characters: a character that is cut at the end waits for its rest."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    decoder.decode(data)
-    pending: bytes = decoder.getstate()[0]
-    return len(data) - len(pending)
+def _attempt_prefix(run_id: str, work_id: str, attempt: str) -> str:
+    if not _ATTEMPT.fullmatch(attempt):
+        raise InvalidInputError(f"{attempt[:40]!r} names no attempt; such as 01-001")
+    return layout.named_attempt_prefix(run_id, work_id, attempt)
 
 
 def check_work_id(work_id: str) -> None:
