@@ -1,5 +1,6 @@
 """Ports in memory, for unit tests. Each passes the same contract suite as its AWS adapter (tests/contract)."""
 
+from tests.fakes.barriers import MemoryBarrierStore
 from tests.fakes.channels import (
     MemoryEventBus,
     MemoryExecutions,
@@ -17,6 +18,7 @@ from tests.fakes.work import MemoryQueueStore, MemoryWorkStore
 __all__ = [
     "START",
     "CountingIds",
+    "MemoryBarrierStore",
     "MemoryDocumentStore",
     "MemoryEventBus",
     "MemoryExecutions",

@@ -43,6 +43,7 @@ from crosswind.runs.live.shipping import Pace
 from crosswind.runs.model import Work, WorkState
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.leasing import Announce, BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 from crosswind.runs.usecases.pulling import (
     CommitBatch,
     CommittedBatches,
@@ -51,6 +52,7 @@ from crosswind.runs.usecases.pulling import (
     ReturnBatch,
 )
 from tests.fakes import (
+    MemoryBarrierStore,
     MemoryObjectStore,
     MemoryPullStore,
     MemoryQueues,
@@ -165,6 +167,7 @@ class Rig:
         self.runs = MemoryRunStore()
         self.works = MemoryWorkStore()
         self.pulls = MemoryPullStore(self.works)
+        self.barriers = MemoryBarrierStore(self.works)
         self.tokens = MemoryTaskTokens()
         self.secrets = MemorySecrets({("demo", "token"): "s3cret-value"})
         self.queue = MemoryWorkQueue()
@@ -203,6 +206,7 @@ class Rig:
                 environment=environment(),
                 clock=clock,
                 pulling=self.pulling,
+                join=JoinBarrier(self.barriers, clock),
                 watch=Watch(
                     announce=Announce(change, clock),
                     measurements=lambda: self.measurements,

@@ -108,6 +108,13 @@ class ControlSettings(HistorySettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArchiveSettings(ControlSettings):
+    """The Lambda that orders archives of runs' files."""
+
+    archive_queue_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(ControlSettings):
     """Lambdas that set and clear the alarms of schedules."""
 

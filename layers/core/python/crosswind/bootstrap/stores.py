@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from crosswind.runs.admission.ports import QueueStore
     from crosswind.runs.history.ports import HistoryStore, QuarantineStore
     from crosswind.runs.live.ports import ConnectionStore, LiveQueue, Sockets, WatchStore
+    from crosswind.runs.load.ports import BarrierStore
     from crosswind.runs.ports import (
         DocumentStore,
         EventBus,
@@ -110,6 +111,19 @@ def pull_store(settings: StoreSettings) -> "PullStore":
     from crosswind.adapters.aws.pull_store import DynamoPullStore
 
     return DynamoPullStore(
+        dynamo=_dynamo(),
+        table=settings.runs_table,
+        clock=SystemClock(),
+        retention=timedelta(days=settings.retention_days),
+    )
+
+
+@cache
+def barrier_store(settings: StoreSettings) -> "BarrierStore":
+    """Barriers of load jobs."""
+    from crosswind.adapters.aws.barrier_store import DynamoBarrierStore
+
+    return DynamoBarrierStore(
         dynamo=_dynamo(),
         table=settings.runs_table,
         clock=SystemClock(),

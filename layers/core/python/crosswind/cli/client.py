@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from crosswind.cli.config import is_loopback
 from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError
+from crosswind.contracts.archives import ArchiveView
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.definitions import ValidateExperimentAnswer
 from crosswind.contracts.explaining import WhyView
@@ -158,6 +159,9 @@ class ApiClient:
 
     def results(self, run_id: str, query: Query) -> CasePage:
         return self._get(f"/api/v1/tests/{_segment(run_id)}/results", CasePage, query)
+
+    def archive(self, run_id: str, query: Query) -> ArchiveView:
+        return self._get(f"/api/v1/tests/{_segment(run_id)}/artifacts/archive", ArchiveView, query)
 
     def artifacts(self, run_id: str, query: Query) -> ArtifactPage:
         return self._get(f"/api/v1/tests/{_segment(run_id)}/artifacts", ArtifactPage, query)

@@ -29,6 +29,8 @@ MAX_MANIFEST_BYTES = 64 * 1024
 MANIFEST_ADAPTER = "manifest"
 PYTEST = "pytest"
 COMMAND = "command"
+K6 = "k6"
+JMETER = "jmeter"
 
 Argument = Annotated[str, StringConstraints(max_length=4096)]
 Environment = Annotated[dict[EnvName, Annotated[str, StringConstraints(max_length=4096)]], Len(0, 50)]

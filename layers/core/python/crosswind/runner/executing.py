@@ -7,12 +7,14 @@ from crosswind.contracts.work import ShardOrder, ShardResult
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.runner.attempt import Attempt
 from crosswind.runner.batches import Pulling
+from crosswind.runner.loading import Loaded, LoadShard
 from crosswind.runner.pulling import PullShard
 from crosswind.runner.running import Evidence, ShardProcess, private_reports
 from crosswind.runner.sandbox import Exit
-from crosswind.runner.uploads import choose, upload_all
+from crosswind.runner.uploads import choose, upload_artifacts
 from crosswind.runs.layout import artifact_key
 from crosswind.runs.model import Work
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,13 @@ class ExecuteShard:
 
     clock: Clock
     pulling: Pulling
+    join: JoinBarrier
 
     def __call__(
         self, attempt: Attempt, work: Work, order: ShardOrder, *, secrets: dict[str, str]
     ) -> ShardResult:
-        """Raises InterruptedAttemptError, InfrastructureFaultError, LeaseLostError, ArchiveRefusedError, RetryableError."""
+        """Raises InterruptedAttemptError, InfrastructureFaultError, LeaseLostError, ArchiveRefusedError, RetryableError;
+        of a load job also AttemptGivenUpError."""
         attempt.events.step("unpack")
         attempt.unpack(attempt.cache.fetch(attempt.sources, order.archive))
         started_at = self.clock.now()
@@ -43,7 +47,12 @@ class ExecuteShard:
         evidence = Evidence()
         process = ShardProcess(attempt, order, secrets)
         batches: tuple[str, ...] = ()
-        if order.pull is None:
+        loaded: Loaded | None = None
+        if order.load is not None:
+            loaded = LoadShard(process, work, order.load, self.join)()
+            evidence.reports.append(())
+            ran = _Ran(loaded.end, failed=False)
+        elif order.pull is None:
             ran = _run_once(process, order.selection, evidence)
         else:
             pulled = PullShard(process, work, order.pull, self.pulling, evidence)()
@@ -52,8 +61,11 @@ class ExecuteShard:
         end = _retry(process, ran, evidence)
         attempt.events.step("upload")
         chosen = choose(attempt.directory, order.artifacts)
-        artifacts = upload_all(
-            attempt.artifacts, chosen.files, key=lambda name: artifact_key(attempt.prefix, name)
+        artifacts = upload_artifacts(
+            attempt.artifacts,
+            chosen.files,
+            key=lambda name: artifact_key(attempt.prefix, name),
+            scratch=attempt.sandbox.place.root,
         )
         for sentence in (*evidence.dropped, *chosen.dropped):
             attempt.log.note(f"Not uploaded: {sentence}")
@@ -69,9 +81,11 @@ class ExecuteShard:
             artifacts=artifacts,
             dropped=(*evidence.dropped, *chosen.dropped),
             lost_reports=tuple(evidence.lost),
+            working_directory=str(attempt.directory.resolve()),
             batches=batches,
+            load_key=loaded.key if loaded else None,
+            load_error=loaded.error if loaded else None,
             log_bytes=attempt.log.size,
-            folder=str(attempt.directory),
         )
 
 

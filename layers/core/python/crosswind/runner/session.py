@@ -32,6 +32,7 @@ from crosswind.runs.live.ports import LiveQueue
 from crosswind.runs.live.shipping import Pace
 from crosswind.runs.model import Work
 from crosswind.runs.ports import ObjectStore, RunStore
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 
 _ORDERS: TypeAdapter[PrepareOrder | ShardOrder | MonitorOrder] = TypeAdapter(Order)
 _JSON = "application/json"
@@ -108,6 +109,7 @@ class OpenSession:
     environment: TestEnvironment
     clock: Clock
     pulling: Pulling
+    join: JoinBarrier
     watch: Watch
     live: Live
     test_uid: int | None = None
@@ -163,7 +165,7 @@ class OpenSession:
             yield Session(
                 attempt,
                 work,
-                ExecuteShard(self.clock, self.pulling),
+                ExecuteShard(self.clock, self.pulling, self.join),
                 PrepareSource(self.runs, self.protocols),
                 self.watch,
             )

@@ -7,7 +7,7 @@ green (ADR 0006), so each says what a person can do about it.
 from collections.abc import Mapping
 
 from crosswind.contracts.frameworks import FrameworkSpec
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import ShardOrder, ShardResult
 from crosswind.runs.frameworks.catalogue import spec_of
 from crosswind.runs.identity import SUITE_MARK, case_id, reported_name
@@ -138,6 +138,20 @@ def contradictions(
     fault = _killed(result, order)
     if fault is None and not unreadable:
         fault = _unreported(result, order, reported=reported, cases=cases, red=red)
+    return () if fault is None else (fault,)
+
+
+def worker_faults(result: ShardResult, order: ShardOrder) -> tuple[str, ...]:
+    """What kept a worker of a load job from sending its whole part. Without any its measurements count."""
+    fault = _killed(result, order)
+    if fault is None and result.load_error is not None:
+        fault = result.load_error
+    if fault is None and result.load_key is None:
+        fault = "the worker handed in no measurements; look at the shard's log"
+    if fault is None and result.exit_code:
+        fault = (
+            f"{_meaning(result.exit_code, spec_of(order.framework, order.manifest))}; look at the shard's log"
+        )
     return () if fault is None else (fault,)
 
 

@@ -37,6 +37,7 @@ class InfrastructureReason(StrEnum):
     SECRET_MISSING = "secret_missing"  # noqa: S105  # a code, no secret
     ADMISSION_FAILED = "admission_failed"
     QUEUE_TIMEOUT = "queue_timeout"
+    NOT_STARTED = "not_started"
     RUN_TIMEOUT = "run_timeout"
 
 
@@ -61,6 +62,7 @@ _MEANINGS = {
     InfrastructureReason.SECRET_MISSING: "a secret that it names does not exist",
     InfrastructureReason.ADMISSION_FAILED: "it could not be put into the queue",
     InfrastructureReason.QUEUE_TIMEOUT: "it waited for a slot longer than its suite allows",
+    InfrastructureReason.NOT_STARTED: "the workers of its load job did not all begin together",
     InfrastructureReason.RUN_TIMEOUT: "the time of its run was over",
 }
 

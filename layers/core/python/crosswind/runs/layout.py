@@ -116,6 +116,11 @@ def cases_key(prefix: str) -> str:
     return f"{prefix}cases.ndjson.gz"
 
 
+def links_key(prefix: str) -> str:
+    """The ArtifactLinks of a committed attempt; there is none where no test has made a file."""
+    return f"{prefix}links.json"
+
+
 def results_index_key(run_id: str) -> str:
     """The ResultsIndex."""
     return f"{run_prefix(run_id)}results/index.json"
@@ -124,6 +129,21 @@ def results_index_key(run_id: str) -> str:
 def results_page_key(run_id: str, page: int) -> str:
     """A page of folded cases: gzip NDJSON of CaseView."""
     return f"{run_prefix(run_id)}results/pages/{page:05d}.ndjson.gz"
+
+
+def archive_order_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveOrder of some of a run's files as one zip."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/order.json"
+
+
+def archive_record_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveRecord: what came of the order."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/record.json"
+
+
+def archive_zip_key(run_id: str, archive_id: str) -> str:
+    """The zip itself."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/files.zip"
 
 
 def archive_key(team: str, digest: str) -> str:
@@ -159,6 +179,21 @@ def batch_report_key(batch: Batch, name: str) -> str:
 def given_up_prefix(work: Work) -> str:
     """Where results of a shard lie that was given up, and had committed batches before."""
     return f"{run_prefix(work.key.run_id)}work/{work.key.work_id}/given-up/"
+
+
+def load_result_key(prefix: str) -> str:
+    """The LoadResult of a worker of a load job, under the prefix of its attempt."""
+    return f"{prefix}load.json"
+
+
+def load_merged_key(run_id: str, group: str) -> str:
+    """What all workers of a load job measured: a LoadResult, for later comparisons."""
+    return f"{run_prefix(run_id)}results/load/{group}-merged.json"
+
+
+def load_summary_key(run_id: str, group: str) -> str:
+    """The LoadSummary of a load job."""
+    return f"{run_prefix(run_id)}results/load/{group}.json"
 
 
 def artifact_key(prefix: str, path: str) -> str:

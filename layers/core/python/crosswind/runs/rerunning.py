@@ -8,8 +8,8 @@ red; a shard whose framework cannot tell its tests runs again as a whole; a stag
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.evidence import RED
 from crosswind.runs.folding import shards_of
@@ -124,6 +124,7 @@ class _Selection:
         self._pulled = {
             work_id: pull.test_ids for plan in plans for pull in plan.pulls for work_id in pull.work_ids
         }
+        self._loads = {(load.test, load.variant) for plan in plans for load in plan.loads}
         self.supersedes: set[str] = set()
 
     def stage(self, index: int) -> StageAgain:
@@ -200,11 +201,13 @@ class _Selection:
         opened: Sequence[Case],
     ) -> JobAgain | None:
         """Shards whose tests are not known: those that hold a red test, and all of them where a red test's shard was
-        replaced before, for then nobody knows which of them should report it."""
+        replaced before, for then nobody knows which of them should report it. Of a load job all workers or none."""
         known = {shard.work_id for shard in current}
         holding = {case.work_id for case in opened}
         unclear = bool(holding - known)
         chosen = [shard for shard in current if unclear or shard.work_id in holding or shard in troubled]
+        if chosen and (test, variant) in self._loads:
+            chosen = list(current)
         if not chosen:
             return None
         self.supersedes.update(shard.work_id for shard in chosen)

@@ -13,6 +13,7 @@ from crosswind.contracts.faults import Path
 from crosswind.contracts.frameworks import COMMAND, FrameworkSpec
 from crosswind.contracts.parameters import declaration_faults
 from crosswind.contracts.suites import (
+    DEFAULT_CONCURRENCY,
     NOT_BUILT,
     BudgetMetric,
     Distribution,
@@ -21,6 +22,7 @@ from crosswind.contracts.suites import (
 )
 from crosswind.runs import formulas
 from crosswind.runs.frameworks.catalogue import builtin, builtin_names, pulls, selects
+from crosswind.runs.spec_rules_load import load_faults
 
 MAX_JOBS = 1000
 MAX_SHARDS = 1000
@@ -64,12 +66,14 @@ def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
     yield from _budgets(spec, jobs)
     team = _mapping(_mapping(document).get("metadata")).get("team")
     known = cache(lambda name: rules.framework(team, name))
+    at_once = _at_once(spec)
     for path, job in jobs:
         name = job.get("framework")
         framework = known(name) if isinstance(name, str) else None
         if isinstance(name, str) and framework is None:
             yield (*path, "framework"), *_unknown(team, rules)
         yield from _job(job, path, parameters.keys(), rules, framework)
+        yield from load_faults(job, path, framework, concurrency=at_once)
     count = sum(_combinations(job) for _, job in jobs)
     if count > MAX_JOBS:
         yield (
@@ -345,6 +349,12 @@ def _combinations(job: Mapping[str, Any]) -> int:
     """How many there are at least: what a formula gives is known only with the parameters' values."""
     listed = _mapping(job.get("matrix")).values()
     return math.prod(1 if isinstance(values, str) else len(_list(values)) for values in listed)
+
+
+def _at_once(spec: Mapping[str, Any]) -> int:
+    """Shards that may run at once, as far as the suite says."""
+    limits = (spec.get("concurrency"), spec.get("suiteConcurrency"))
+    return min((limit for limit in limits if isinstance(limit, int)), default=DEFAULT_CONCURRENCY)
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

@@ -17,6 +17,10 @@ FAILURES_PREFIX = "FAILURES#"
 LEASED_PREFIX = "LEASED#"
 COMMITTED_PREFIX = "COMMITTED#"
 LOST_PREFIX = "LOST#"
+BARRIER_OPENED = "OPENED"
+BARRIER_DECISION = "DECISION"
+BARRIER_JUDGED = "JUDGED"
+BARRIER_READY_PREFIX = "READY#"
 SUITE_PREFIX = "SUITE#"
 FRAMEWORK_PREFIX = "FRAMEWORK#"
 SCHEDULE_PREFIX = "SCHEDULE#"
@@ -95,6 +99,11 @@ def committed_batch_key(run_id: str, pull_id: str, work_id: str, stripe: int, nu
 def lost_batch_key(run_id: str, pull_id: str, stripe: int, number: int) -> Key:
     """A batch that was given up."""
     return key(pull_partition(run_id, pull_id), f"{LOST_PREFIX}{stripe:03d}#{number:06d}")
+
+
+def barrier_partition(run_id: str, group: str) -> str:
+    """A load job's barrier: what its workers read each second lies together, apart from the run's own partition."""
+    return f"BARRIER#{run_id}#{group}"
 
 
 def team_partition(team: str) -> str:

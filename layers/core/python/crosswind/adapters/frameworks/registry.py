@@ -9,9 +9,11 @@ from importlib.metadata import entry_points
 
 from crosswind.adapters.frameworks.base import FrameworkAdapter
 from crosswind.adapters.frameworks.command import CommandAdapter
+from crosswind.adapters.frameworks.jmeter import JMeterAdapter
+from crosswind.adapters.frameworks.k6 import K6Adapter
 from crosswind.adapters.frameworks.manifest import ManifestAdapter
 from crosswind.adapters.frameworks.pytest import PytestAdapter
-from crosswind.contracts.frameworks import COMMAND, MANIFEST_ADAPTER, PYTEST, FrameworkSpec
+from crosswind.contracts.frameworks import COMMAND, JMETER, K6, MANIFEST_ADAPTER, PYTEST, FrameworkSpec
 from crosswind.kernel.errors import NotFoundError
 from crosswind.runs.frameworks.catalogue import spec_of
 
@@ -21,6 +23,8 @@ _ADAPTERS: dict[str, Callable[[FrameworkSpec], FrameworkAdapter]] = {
     PYTEST: lambda _: PytestAdapter(),
     COMMAND: lambda _: CommandAdapter(),
     MANIFEST_ADAPTER: ManifestAdapter,
+    K6: lambda _: K6Adapter(),
+    JMETER: lambda _: JMeterAdapter(),
 }
 
 

@@ -45,6 +45,8 @@ class QueueEntry:
     cpu_millis: int = DEFAULT_CPU_MILLIS
     memory_mib: int = DEFAULT_MEMORY_MIB
     anti_affinity: str | None = None
+    group: str | None = None  # the load job whose workers begin together
+    group_size: int = 1
     admitted_at: datetime | None = None  # of an active entry
     borrowed: bool = False  # of an active entry: admitted beyond its team's quota
 
