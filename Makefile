@@ -64,9 +64,11 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.load_merge
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.storm
+	@$(BIN)/python -m tests.bench.readers
 	@$(BIN)/python -m tests.bench.gate
 	@$(BIN)/python -m tests.bench.experiments
 	@$(BIN)/python -m tests.bench.chaos_toolkit
+	@$(BIN)/python -m tests.bench.live
 
 check: format-check lint types imports test test-iam ## Everything that CI checks
 
@@ -94,6 +96,7 @@ synth: venv ## Synthesize every stage, with cdk-nag's rules
 
 docs: venv ## Write the generated documents anew: OpenAPI, the specs' JSON Schemas and the chaos matrix
 	@$(BIN)/python -m crosswind.edge.openapi docs/api
+	@mkdir -p build
 	@$(BIN)/python -m tests.unit.chaos.engine.matrix > build/chaos-matrix.md && mv build/chaos-matrix.md docs/chaos-matrix.md
 
 clean: ## Remove what these targets made here; the embedded cloud's data stays

@@ -25,8 +25,9 @@ from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
 from cdk.stacks.edge import EdgeStack
 from cdk.stacks.live import LiveStack
+from cdk.stacks.objects import ARCHIVE_OBJECTS, ARTIFACTS, CHAOS, CLASSED_OBJECTS, MONITOR_OBJECTS, SOURCES
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import ARTIFACTS, CHAOS, MONITOR_OBJECTS, SOURCES, RunsStack
+from cdk.stacks.runs import RunsStack
 from cdk.stacks.runs_api import RunsApiStack
 from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage
@@ -106,6 +107,7 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
         "submit_run",
         "list_results",
         "list_artifacts",
+        "get_archive",
         "read_logs",
         "rerun_run",
         "why_run",
@@ -119,10 +121,13 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
         *(runs.workers[name].role for name in recovering),
         *(api.functions[name].role for name in readers),
         runs.recorder.role,
+        runs.archives.builder.role,
         runs.runner_policy,
     ]
     for grantee in grantees:
         accept_wildcards(grantee, {f"{artifacts}/{ARTIFACTS}*": RUN_OBJECTS})
+    for grantee in (api.functions["get_archive"].role, runs.archives.builder.role):
+        accept_wildcards(grantee, {f"{artifacts}/{ARCHIVE_OBJECTS}": RUN_OBJECTS})
     for grantee in (
         api.functions["submit_run"].role,
         api.functions["create_plan"].role,
@@ -140,6 +145,7 @@ def _acknowledge_runner(stage: Stage, platform: PlatformStack, runs: RunsStack) 
         "*": f"{TOKENS} Nor for GetMetricData. {ALARMS}",
         f"arn:<AWS::Partition>:secretsmanager:{ACCOUNT}:secret:crosswind/{stage.name}/*": _SECRETS,
         **{f"{artifacts}/{keys}": _EXPERIMENT_OBJECTS for keys in (f"{CHAOS}*", *MONITOR_OBJECTS)},
+        f"{artifacts}/{CLASSED_OBJECTS}": RUN_OBJECTS,
     }
     accept_wildcards(runs.runner_policy, reasons)
 

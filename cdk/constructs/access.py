@@ -74,6 +74,13 @@ def write_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: s
     )
 
 
+def tag_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, pattern: str) -> None:
+    """Write objects with tags, where their keys match."""
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee, actions=["s3:PutObjectTagging"], resource_arns=[bucket.arn_for_objects(pattern)]
+    )
+
+
 def put_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, *patterns: str) -> None:
     """Write objects whose keys match, without reading others."""
     bucket_key(bucket).grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")

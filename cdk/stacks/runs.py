@@ -5,27 +5,24 @@ The API's Lambdas are in a stack of their own (runs_api).
 
 from dataclasses import dataclass
 
-from aws_cdk import CfnOutput, Duration, Stack, aws_cloudwatch, aws_events, aws_events_targets, aws_iam
+from aws_cdk import CfnOutput, Duration, Stack, aws_events, aws_events_targets, aws_iam
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
 from cdk.assets import Packages
 from cdk.constructs import access
-from cdk.constructs.alarm import add_alarm, add_silence_alarm
+from cdk.constructs.archives import Archives, ArchivesProps
 from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
 from cdk.constructs.queue import Queue, QueueProps
 from cdk.constructs.state_machine import MapData, StateMachine, StateMachineProps
 from cdk.constructs.table import Index, Table, TableProps
-from cdk.stacks.platform import ARTIFACTS_PREFIX, CHAOS_PREFIX, SOURCES_PREFIX, PlatformStack
+from cdk.stacks import objects
+from cdk.stacks.objects import ARTIFACTS, CHAOS, SOURCES
+from cdk.stacks.platform import PlatformStack
+from cdk.stacks.runs_alarms import watch_the_sweep
 from cdk.stages import Stage
 from crosswind.contracts.events import RUN_FINISHED
 from crosswind.settings import ControlSettings, Settings, StoreSettings, TaskSettings
-
-ARTIFACTS = f"{ARTIFACTS_PREFIX}/"
-SOURCES = f"{SOURCES_PREFIX}/"
-CHAOS = f"{CHAOS_PREFIX}/"
-MONITOR_OBJECTS = (f"{CHAOS}*/samples/*", f"{CHAOS}*/monitor/*")
-"""What a runner writes that monitors an experiment. What steers the monitor lies beside it, and is not a runner's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +65,7 @@ class RunsStack(Stack):
     tasks: dict[str, PythonFunction]
     workers: dict[str, PythonFunction]
     recorder: PythonFunction
+    archives: Archives
     runner_policy: aws_iam.ManagedPolicy
     runner_role: aws_iam.Role
 
@@ -91,6 +89,7 @@ class RunsStack(Stack):
         self._define_workers()
         self._feed_workers()
         self._define_recorder()
+        self._define_archives()
         self._define_runner_role()
         self._grant_tasks()
         self._grant_workers()
@@ -136,7 +135,8 @@ class RunsStack(Stack):
     @property
     def functions(self) -> dict[str, PythonFunction]:
         """Every Lambda of the stack by its module."""
-        return self.tasks | self.workers | {"record_history": self.recorder}
+        fed = {"record_history": self.recorder, "build_archive": self.archives.builder}
+        return self.tasks | self.workers | fed
 
     def _define_tables(self) -> None:
         stage, key = self._stage, self._platform.key
@@ -274,27 +274,7 @@ class RunsStack(Stack):
             targets=[aws_events_targets.LambdaFunction(sweep, retry_attempts=0)],
         )
         if self._stage.alarms:
-            add_silence_alarm(
-                self,
-                "SweepSilent",
-                metric=sweep.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
-                periods=2,
-                meaning="The sweep has not run for ten minutes: lost runs are not recovered. Is its rule enabled?",
-            )
-            add_alarm(
-                self,
-                "RunsOrphaned",
-                metric=aws_cloudwatch.Metric(
-                    namespace="Crosswind",
-                    metric_name="OrphanedRuns",
-                    dimensions_map={"stage": self._stage.name, "service": "crosswind"},
-                    period=Duration.minutes(5),
-                    statistic="Sum",
-                ),
-                above=5,
-                meaning="More than five runs in five minutes had lost their execution and were recovered: "
-                "see the failed executions of the state machine.",
-            )
+            watch_the_sweep(self, sweep, stage=self._stage)
 
     def _define_recorder(self) -> None:
         """The tests' history is told of every finished run through a queue of its own: never in a run's way."""
@@ -323,6 +303,18 @@ class RunsStack(Stack):
             targets=[aws_events_targets.SqsQueue(self.finished.queue)],
         )
 
+    def _define_archives(self) -> None:
+        props = ArchivesProps(
+            stage=self._stage,
+            key=self._platform.key,
+            code=self._code,
+            settings=self.task_settings(),
+            bucket=self._platform.artifacts.bucket,
+            files=ARTIFACTS,
+            archives=objects.ARCHIVE_OBJECTS,
+        )
+        self.archives = Archives(self, "Archives", props=props)
+
     def _define_runner_role(self) -> None:
         """What `crosswind-runner` may do: a policy for the roles of pods, and a role for the hosts of this account."""
         policy = aws_iam.ManagedPolicy(self, "RunnerPolicy", description="A Crosswind runner's permissions")
@@ -333,9 +325,10 @@ class RunsStack(Stack):
         access.glance_at_table(policy, self.live_table)  # who watches
         access.send(policy, self.live.queue)
         access.write_objects(policy, self._platform.artifacts.bucket, ARTIFACTS)
+        access.tag_objects(policy, self._platform.artifacts.bucket, objects.CLASSED_OBJECTS)
         access.write_objects(policy, self._platform.sources.bucket, SOURCES)
         access.read_objects(policy, self._platform.artifacts.bucket, CHAOS)
-        access.put_objects(policy, self._platform.artifacts.bucket, *MONITOR_OBJECTS)
+        access.put_objects(policy, self._platform.artifacts.bucket, *objects.MONITOR_OBJECTS)
         access.answer_tokens(policy)
         access.read_alarms(policy)  # probes of experiments ask them
         access.read_metrics(policy)

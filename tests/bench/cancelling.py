@@ -46,7 +46,7 @@ def measure(cloud: Cloud, folder: Path, *, shards: int, concurrency: int) -> dic
         **emulator.client_environment(cloud.home, cloud.state),
         **json.loads(cloud.state.outputs["RunnerEnvironment"]),
         "CROSSWIND_WORK_FOLDER": str(folder),
-        "CROSSWIND_LIVE_SECONDS": "2",
+        "CROSSWIND_LIVE_SECONDS": "1.5",
         "CROSSWIND_QUIET_SECONDS": "30",
     }
     dynamo = Dynamo(cloud.client("dynamodb"))

@@ -155,7 +155,7 @@ def measure(*, shards: int, minutes: float) -> dict[str, Any]:
                 **{name: values[name] for name in RunnerSettings.__dataclass_fields__ if name in values},
                 "runner_id": "bench",
                 "work_folder": ".",
-                "live_seconds": 2.0,
+                "live_seconds": 1.5,
                 "quiet_seconds": 30.0,
             }
         )
@@ -193,13 +193,14 @@ def _surroundings() -> dict[str, Any]:
     )
     queues = {
         f"{name}_queue_url": clients.sqs().create_queue(QueueName=name)["QueueUrl"]
-        for name in ("admission", "executor", "watch")
+        for name in ("admission", "executor", "watch", "live")
     }
     return {
         "stage": "bench",
         "runs_table": tables.runs,
         "queue_table": tables.queue,
         "tests_table": tables.tests,
+        "live_table": tables.live,
         "artifacts_bucket": "bench",
         "sources_bucket": "bench",
         "event_bus_name": "default",
@@ -275,6 +276,10 @@ def _pass_time(
     workers.watch_run()(run_id)
     _multiply(ledger, before, calls, timedelta(minutes=minutes) / WATCH_INTERVAL - 1)
     ledger.calls["s3.PutObject"] += _log_chunks(settings, minutes * 60) * len(held)
+    ledger.calls["s3.PutObject"] += len(held)  # events, at the end
+    asked = minutes * 60 / (2 * settings.live_seconds) * len(held)  # whether someone watches
+    ledger.calls["dynamodb.GetItem"] += round(asked)
+    ledger.read_units += asked / 2
 
 
 def _log_chunks(settings: RunnerSettings, seconds: float) -> int:

@@ -72,7 +72,7 @@ def main() -> None:
                     **json.loads(state.outputs["RunnerEnvironment"]),
                     "CROSSWIND_RUNNER_ID": "bench",
                     "CROSSWIND_WORK_FOLDER": folder,
-                    "CROSSWIND_LIVE_SECONDS": "2",
+                    "CROSSWIND_LIVE_SECONDS": "1.5",
                     "CROSSWIND_QUIET_SECONDS": "30",
                 }
             )

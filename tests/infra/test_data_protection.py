@@ -119,13 +119,25 @@ def test_indexes_are_those_of_the_data_model(assembly: Assembly) -> None:
 
 def test_run_objects_move_to_glacier_at_30_days_and_expire_at_90(assembly: Assembly) -> None:
     rules = _life_cycle(assembly, "Artifacts")
-    expiring = {rule["Prefix"]: rule for rule in rules if rule.get("ExpirationInDays")}
-    assert expiring.keys() == {"runs/", "chaos/"}
-    for expire in expiring.values():
-        assert expire["ExpirationInDays"] == 90
-        assert expire["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 30}]
+    by_prefix = [rule for rule in rules if "Prefix" in rule]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in by_prefix if "ExpirationInDays" in rule}
+    moving = {rule["Prefix"]: rule for rule in by_prefix if "Transitions" in rule}
+    assert expiring == {"runs/": 90, "chaos/": 90}
+    assert moving.keys() == {"runs/", "chaos/"}
+    for move in moving.values():
+        assert move["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 30}]
+        assert int(move["ObjectSizeGreaterThan"]) == 1024 * 1024
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
     assert any(rule.get("ExpirationInDays") == 90 for rule in _life_cycle(assembly, "Sources"))
+
+
+def test_recordings_expire_before_reports_do(assembly: Assembly) -> None:
+    rules = [rule for rule in _life_cycle(assembly, "Artifacts") if "TagFilters" in rule]
+    assert [(rule["TagFilters"], rule["ExpirationInDays"]) for rule in rules] == [
+        ([{"Key": "class", "Value": name}], days)
+        for name, days in (("screenshot", 30), ("video", 30), ("trace", 30), ("archive", 7))
+    ]
+    assert not any("TagFilters" in rule for rule in _life_cycle(assembly, "Sources"))
 
 
 def test_protected_stages_keep_their_data(prod: Assembly, local: Assembly) -> None:

@@ -108,6 +108,7 @@ _CONSUMES = {
     "watch_run",
     "fail_dead_letters",
     "record_history",
+    "build_archive",
     "fire_triggers",
     "watch_experiments",
     "start_on_event",

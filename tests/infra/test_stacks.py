@@ -32,7 +32,7 @@ _REFUSED_BY_EMULATOR = (
     "AWS::WAFv2::WebACLAssociation",
 )
 _TASKS = {"plan_run", "ingest_shard", "close_stage", "fold_run", "judge_run", "publish_run", "record_failure"}
-_RECORDER = {"record_history"}  # fed by the bus, with the settings of a task
+_RECORDER = {"record_history", "build_archive"}  # fed by queues of their own, with the settings of a task
 _WORKERS = {"admit_work", "watch_run", "sweep_runs", "recover_run", "fail_dead_letters"}
 _FIRING = {"fire_schedules", "fire_triggers"}
 _CHAOS_TASKS = {

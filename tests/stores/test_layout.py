@@ -16,7 +16,8 @@ from crosswind.adapters.aws.dynamo import Dynamo
 from crosswind.adapters.aws.queue_store import DynamoQueueStore
 from crosswind.adapters.aws.run_store import DynamoRunStore
 from crosswind.adapters.aws.work_store import ADMISSIONS_AT_ONCE, DynamoWorkStore
-from crosswind.contracts.requests import CaseStatus, RunState
+from crosswind.contracts.requests import RunState
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.errors import InvalidInputError, TooLargeError, WriteConflictError
 from crosswind.kernel.ids import IdempotencyKey
 from crosswind.runs.admission.ports import TeamSettings

@@ -48,7 +48,7 @@ def blow(storm: Storm, *, folder: Path) -> Outcome:
             **emulator.client_environment(cloud.home, cloud.state),
             **json.loads(cloud.state.outputs["RunnerEnvironment"]),
             "CROSSWIND_WORK_FOLDER": str(folder),
-            "CROSSWIND_LIVE_SECONDS": "2",
+            "CROSSWIND_LIVE_SECONDS": "1.5",
             "CROSSWIND_QUIET_SECONDS": "30",
         }
         DynamoQueueStore(

@@ -97,6 +97,15 @@ def test_nobody_watching_costs_one_upload_in_30_s_and_no_message(bench: Bench) -
     assert bench.asked == 150
 
 
+def test_events_that_nobody_watches_wait_for_the_end(bench: Bench) -> None:
+    bench.event_log.step("attempt-1")
+    bench.pass_time(300)
+    assert not bench.store.objects
+    bench.demand = POLLER
+    bench.pass_time(4)
+    assert bench.stored(Stream.EVENTS)
+
+
 def test_a_poller_finds_what_is_new_within_two_seconds_of_its_mark_being_read(bench: Bench) -> None:
     bench.pass_time(4)
     bench.demand = POLLER

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.folding import Folded, fold_run
 from crosswind.runs.identity import case_id

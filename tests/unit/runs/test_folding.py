@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from crosswind.contracts.frameworks import IdentitySpec
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.folding import Folded, fold_run
 from crosswind.runs.identity import by_address, case_id, reported_name

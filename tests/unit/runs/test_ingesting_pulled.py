@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from crosswind.adapters.reports.junit import JUnitReader
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import (
     ArchiveRef,
     BatchResult,

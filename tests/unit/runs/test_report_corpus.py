@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from crosswind.adapters.reports.junit import JUnitReader
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.reports import ReportedCase, ReportFault
 
 FOLDER = Path(os.environ.get("CROSSWIND_REPORT_CORPUS", "/nonexistent"))

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.events import RunFinished
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import StageCondition
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import WorkOutcome

@@ -3,8 +3,8 @@
 import pytest
 
 from crosswind.contracts.plans import PlannedSkip
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import PlannedPull
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import StageCondition
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.folding import durations, shards_of

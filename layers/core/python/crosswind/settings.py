@@ -108,6 +108,13 @@ class ControlSettings(HistorySettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArchiveSettings(ControlSettings):
+    """The Lambda that orders archives of runs' files."""
+
+    archive_queue_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScheduleSettings(ControlSettings):
     """Lambdas that set and clear the alarms of schedules."""
 
@@ -157,5 +164,5 @@ class RunnerSettings(StoreSettings):
 
     runner_id: str
     work_folder: str
-    live_seconds: float  # between uploads of logs and events while someone watches: 2, and 0.5 on a laptop
+    live_seconds: float  # between shipments of what is new while someone watches: 1.5, and 0.5 on a laptop
     quiet_seconds: float  # while nobody does: 30, and 2 on a laptop, where uploads cost nothing

@@ -1,7 +1,7 @@
 """Cases of a load job: thresholds decide, and nothing is green by absence."""
 
 from crosswind.contracts.load import LoadBaselineSpec
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.load import comparing, merging, thresholds
 from crosswind.runs.load.cases import cases, comparison_fault, not_judged
 from crosswind.runs.load.judged import LoadCase

@@ -11,7 +11,8 @@ from crosswind.contracts.load import (
     LoadSpec,
     LoadSummary,
 )
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import ShardOrder, ShardResult, Ticket, WorkOutcome
 from crosswind.runs import layout
 from crosswind.runs.load.recording import Recorder

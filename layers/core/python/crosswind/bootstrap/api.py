@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crosswind.bootstrap import stores
+from crosswind.bootstrap import clients, stores
 from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
@@ -14,6 +14,7 @@ from crosswind.settings import ControlSettings, SocketAddressSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.spec_rules import Rules
+    from crosswind.runs.usecases.archiving import GetArchive
     from crosswind.runs.usecases.explaining import ExplainRun
     from crosswind.runs.usecases.following_live import WatchRun
     from crosswind.runs.usecases.frameworks import DeleteFramework, GetFramework, ListFrameworks, PutFramework
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
         WhyWaiting,
     )
     from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
+    from crosswind.runs.usecases.reading_artifacts import ListArtifacts
     from crosswind.runs.usecases.reading_history import GetTestHistory, ListFlaky
-    from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs
+    from crosswind.runs.usecases.reading_results import ListResults, ReadLogs
     from crosswind.runs.usecases.rerunning import RerunRun
     from crosswind.runs.usecases.sources import CreateSource
     from crosswind.runs.usecases.suites import DeleteSuite, GetSuite, ListSuites, PutSuite, ValidateSuite
@@ -220,9 +222,26 @@ def list_results() -> "ListResults":
 
 
 @cache
+def get_archive() -> "GetArchive":
+    """GetArchive."""
+    from crosswind.adapters.aws.queues import ArchiveQueue
+    from crosswind.runs.usecases.archiving import GetArchive
+    from crosswind.settings import ArchiveSettings
+
+    settings = ArchiveSettings.from_env()
+    return GetArchive(
+        find=find_run(),
+        works=stores.work_store(settings),
+        artifacts=stores.artifacts(settings),
+        order=ArchiveQueue(clients.sqs(), settings.archive_queue_url),
+        clock=SystemClock(),
+    )
+
+
+@cache
 def list_artifacts() -> "ListArtifacts":
     """ListArtifacts."""
-    from crosswind.runs.usecases.reading_results import ListArtifacts
+    from crosswind.runs.usecases.reading_artifacts import ListArtifacts
 
     settings = _settings()
     return ListArtifacts(

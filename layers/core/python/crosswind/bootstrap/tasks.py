@@ -60,7 +60,7 @@ def plan_run() -> "PlanRun":
 @cache
 def ingest_shard() -> "IngestShard":
     """IngestShard, for JUnit XML. With failFast it may answer tokens."""
-    from crosswind.adapters.reports.junit import JUnitReader
+    from crosswind.adapters.reports.anyformat import AnyReportReader
     from crosswind.runs.usecases.failing_fast import FailRestFast
     from crosswind.runs.usecases.ingesting import IngestShard
 
@@ -72,7 +72,7 @@ def ingest_shard() -> "IngestShard":
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         artifacts=stores.artifacts(settings),
-        reader=JUnitReader(),
+        reader=AnyReportReader(),
         committed=committed_batches(),
         fail_rest=fail_rest,
         merge_load=_merge_load,

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from crosswind import __version__
 from crosswind.cli import (
     account,
+    artifacts,
     chaos,
     demo,
     flaky,
@@ -78,7 +79,7 @@ app.command("list")(runs.list_runs)
 app.command()(runs.watch)
 app.command()(runs.logs)
 app.command()(runs.results)
-app.command()(runs.artifacts)
+app.command()(artifacts.artifacts)
 app.command()(runs.cancel)
 app.command()(rerun)
 app.command()(why)

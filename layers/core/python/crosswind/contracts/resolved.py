@@ -8,7 +8,7 @@ from crosswind.contracts.base import WireModel
 from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.load import LoadSpec, LoadSummary
 from crosswind.contracts.plans import CurvePoint, PlanGoal, PlannedJob, PlannedSkip
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Distribution, GatesSpec, Priority, Scalar, StageCondition
 
 

@@ -280,14 +280,30 @@ class Discovery(WireModel):
     durations: dict[str, float] = Field(default={}, description="Seconds per test id, where known.")
 
 
+class FileClass(StrEnum):
+    """What a file is to people. It is kept as long as its class says."""
+
+    SCREENSHOT = "screenshot"
+    VIDEO = "video"
+    TRACE = "trace"  # a recording that a tool plays back, such as Playwright's trace.zip or a HAR file
+    LOG = "log"
+    REPORT = "report"
+    OTHER = "other"
+
+
 class FileRef(WireModel):
     """An uploaded file of a shard."""
 
     path: str = Field(description="Relative to the working directory, POSIX.")
     key: str
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, description="Of the file as the test wrote it.")
     content_type: str = "application/octet-stream"
     digest: str | None = None
+    file_class: FileClass = FileClass.OTHER
+    encoding: Literal["gzip"] | None = Field(default=None, description="The object's Content-Encoding.")
+    stored_size: int | None = Field(
+        default=None, ge=0, description="Of the object, where it is not the file's own."
+    )
 
 
 class ShardResult(WireModel):
@@ -313,6 +329,9 @@ class ShardResult(WireModel):
     lost_reports: tuple[str, ...] = Field(
         default=(),
         description="Report files of any attempt that were not uploaded, each with the reason: evidence is missing.",
+    )
+    working_directory: str | None = Field(
+        default=None, description="As the tests saw it: reports may name files by their whole path."
     )
     batches: tuple[str, ...] = Field(
         default=(),

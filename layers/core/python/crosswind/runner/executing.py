@@ -11,7 +11,7 @@ from crosswind.runner.loading import Loaded, LoadShard
 from crosswind.runner.pulling import PullShard
 from crosswind.runner.running import Evidence, ShardProcess, private_reports
 from crosswind.runner.sandbox import Exit
-from crosswind.runner.uploads import choose, upload_all
+from crosswind.runner.uploads import choose, upload_artifacts
 from crosswind.runs.layout import artifact_key
 from crosswind.runs.model import Work
 from crosswind.runs.usecases.load_barrier import JoinBarrier
@@ -61,8 +61,11 @@ class ExecuteShard:
         end = _retry(process, ran, evidence)
         attempt.events.step("upload")
         chosen = choose(attempt.directory, order.artifacts)
-        artifacts = upload_all(
-            attempt.artifacts, chosen.files, key=lambda name: artifact_key(attempt.prefix, name)
+        artifacts = upload_artifacts(
+            attempt.artifacts,
+            chosen.files,
+            key=lambda name: artifact_key(attempt.prefix, name),
+            scratch=attempt.sandbox.place.root,
         )
         for sentence in (*evidence.dropped, *chosen.dropped):
             attempt.log.note(f"Not uploaded: {sentence}")
@@ -78,6 +81,7 @@ class ExecuteShard:
             artifacts=artifacts,
             dropped=(*evidence.dropped, *chosen.dropped),
             lost_reports=tuple(evidence.lost),
+            working_directory=str(attempt.sandbox.place.work.resolve()),
             batches=batches,
             load_key=loaded.key if loaded else None,
             load_error=loaded.error if loaded else None,

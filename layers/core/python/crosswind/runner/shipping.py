@@ -79,7 +79,10 @@ class Shipper:
                 if Way.PUSHED not in ways:
                     spool.pushed = None
                 shipment = due(
-                    spool.state(), ways, self._pace, urgent=urgent and spool.stream is Stream.EVENTS
+                    spool.state(),
+                    ways,
+                    self._pace.of(spool.stream),
+                    urgent=urgent and spool.stream is Stream.EVENTS,
                 )
                 self._carry_out(spool, shipment)
 

@@ -7,7 +7,7 @@ green (ADR 0006), so each says what a person can do about it.
 from collections.abc import Mapping
 
 from crosswind.contracts.frameworks import FrameworkSpec
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import ShardOrder, ShardResult
 from crosswind.runs.frameworks.catalogue import spec_of
 from crosswind.runs.identity import SUITE_MARK, case_id, reported_name

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import DurationSummary, Plan
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs import failing_fast
 from crosswind.runs.evidence import RED

@@ -116,6 +116,11 @@ def cases_key(prefix: str) -> str:
     return f"{prefix}cases.ndjson.gz"
 
 
+def links_key(prefix: str) -> str:
+    """The ArtifactLinks of a committed attempt; there is none where no test has made a file."""
+    return f"{prefix}links.json"
+
+
 def results_index_key(run_id: str) -> str:
     """The ResultsIndex."""
     return f"{run_prefix(run_id)}results/index.json"
@@ -124,6 +129,21 @@ def results_index_key(run_id: str) -> str:
 def results_page_key(run_id: str, page: int) -> str:
     """A page of folded cases: gzip NDJSON of CaseView."""
     return f"{run_prefix(run_id)}results/pages/{page:05d}.ndjson.gz"
+
+
+def archive_order_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveOrder of some of a run's files as one zip."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/order.json"
+
+
+def archive_record_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveRecord: what came of the order."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/record.json"
+
+
+def archive_zip_key(run_id: str, archive_id: str) -> str:
+    """The zip itself."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/files.zip"
 
 
 def archive_key(team: str, digest: str) -> str:

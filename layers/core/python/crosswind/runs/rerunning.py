@@ -8,8 +8,8 @@ red; a shard whose framework cannot tell its tests runs again as a whole; a stag
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.evidence import RED
 from crosswind.runs.folding import shards_of

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.evidence import MESSAGE_CHARS, RED
 from crosswind.runs.frameworks.groups import group_of

@@ -20,11 +20,23 @@ from crosswind.adapters.aws.keys import UNFINISHED_KEY, created_key, document_ke
 from crosswind.adapters.aws.work_items import expires_at
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Priority
+from crosswind.contracts.work import FileClass
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.kernel.errors import TooLargeError
-from crosswind.runs.model import Beside, Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
+from crosswind.runs.model import (
+    Beside,
+    Case,
+    CaseFile,
+    PlanSummary,
+    RoundRecord,
+    Run,
+    RunFailure,
+    RunPurpose,
+    Verdict,
+)
 from crosswind.runs.ports import DocumentRecord
 
 PACKED_LIMIT = 350_000  # of the 400 KB that an item may hold
@@ -204,6 +216,7 @@ def _case_values(case: Case) -> dict[str, Any]:
         "details": case.details,
         "muted": case.muted,
         "chaos": case.chaos,
+        "artifacts": [[file.path, file.work_id, file.file_class.value] for file in case.artifacts],
     }
 
 
@@ -222,6 +235,9 @@ def _read_case(values: Values) -> Case:
         details=values["details"],
         muted=values.get("muted"),
         chaos=values.get("chaos"),
+        artifacts=tuple(
+            CaseFile(path, work_id, FileClass(name)) for path, work_id, name in values.get("artifacts", ())
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from crosswind.adapters.frameworks.base import (
     read_left,
     shell,
 )
-from crosswind.adapters.reports.junit import JUnitReader
+from crosswind.adapters.reports.anyformat import AnyReportReader
 from crosswind.contracts.frameworks import (
     PLACEHOLDER,
     DiscoverySpec,
@@ -27,7 +27,7 @@ from crosswind.contracts.frameworks import (
     Listing,
     SelectionSpec,
 )
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.frameworks.catalogue import group_separator
 from crosswind.runs.frameworks.groups import group_of
 from crosswind.runs.identity import name_of
@@ -170,7 +170,7 @@ class ManifestAdapter:
     def _read_report(self, data: bytes, *, work: Path) -> tuple[list[str], list[str]]:
         tests: list[str] = []
         errors: list[str] = []
-        for item in JUnitReader().read(BytesIO(data), name=_LISTING):
+        for item in AnyReportReader().read(BytesIO(data), name=_LISTING):
             if isinstance(item, ReportedCase):
                 tests.append(name_of(item, self._spec.identity, folder=str(work)))
             elif isinstance(item, ReportFault) and len(errors) < _MOST_ERRORS:
@@ -183,7 +183,7 @@ class ManifestAdapter:
                 for path in sorted(top.glob(pattern)):
                     data = read_left(path, limit=MAX_DISCOVERY_BYTES)
                     if data is not None:
-                        yield from JUnitReader().read(BytesIO(data), name=path.name)
+                        yield from AnyReportReader().read(BytesIO(data), name=path.name)
 
     def _planned(self, names: Iterable[str], selection: Sequence[str]) -> tuple[str, ...]:
         """Of the names, those that were selected, or their groups."""

@@ -1,6 +1,7 @@
 """Routes of runs, plans and the queue."""
 
 from crosswind.contracts.api.routing import CURSOR, TEAM, Method, Query, Route
+from crosswind.contracts.archives import ArchiveView
 from crosswind.contracts.explaining import WhyView
 from crosswind.contracts.live import WatchRequest, WatchView
 from crosswind.contracts.plans import CreatePlanRequest, PlanAccepted, PlanView
@@ -15,6 +16,14 @@ from crosswind.contracts.requests import (
     RunPage,
     RunView,
     SubmitRunRequest,
+)
+from crosswind.contracts.work import FileClass
+
+_FILES = (
+    Query("workId", "Only files of this shard."),
+    Query("class", "Only files of this class.", enum=tuple(FileClass)),
+    Query("failed", "true: only files of tests that failed.", "boolean"),
+    Query("case", "Only files of the test with this id, or with this text in its name."),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -165,7 +174,20 @@ ROUTES: tuple[Route, ...] = (
         function="list_artifacts",
         summary="Uploaded files with links.",
         answer=ArtifactPage,
-        query=(Query("workId", "Only files of this shard."), *CURSOR),
+        query=(
+            *_FILES,
+            Query("pages", "true: links to HTML open it; otherwise they have it saved.", "boolean"),
+            *CURSOR,
+        ),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/artifacts/archive",
+        area="runs",
+        function="get_archive",
+        summary="Uploaded files as one zip: 202 while it is built, then 200 with a link.",
+        answer=ArchiveView,
+        query=_FILES,
     ),
     Route(
         method=Method.GET,

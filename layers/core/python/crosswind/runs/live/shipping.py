@@ -1,7 +1,9 @@
 """When a runner ships what of a stream: a pure rule over how much there is, how long ago the last was, and who watches."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
+from crosswind.contracts.live import Stream
 from crosswind.runs.live.model import Way
 
 CHUNK_BYTES = 1024 * 1024
@@ -18,6 +20,11 @@ class Pace:
 
     live_seconds: float
     quiet_seconds: float
+
+    def of(self, stream: Stream) -> "Pace":
+        """Of one stream. Events that nobody watches are not uploaded before the end, but for failures: who begins to
+        watch gets all of them at once, and a killed runner's log tells more than its events."""
+        return self if stream is Stream.LOG else replace(self, quiet_seconds=math.inf)
 
 
 @dataclass(frozen=True, slots=True)

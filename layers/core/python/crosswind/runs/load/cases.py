@@ -15,7 +15,7 @@ from crosswind.contracts.load import (
     LoadComparison,
     ThresholdResult,
 )
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.load.expressions import ThresholdError, parse
 from crosswind.runs.load.judged import LoadCase
 from crosswind.runs.load.merging import Merged, Requests

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 
 
 @dataclass(frozen=True, slots=True)

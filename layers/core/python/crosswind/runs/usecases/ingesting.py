@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import BinaryIO
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.tasks import IngestShardAnswer
 from crosswind.contracts.work import (
     BatchResult,
@@ -21,6 +21,7 @@ from crosswind.contracts.work import (
 from crosswind.kernel.errors import DependencyError, InvalidInputError, NotFoundError, TooLargeError
 from crosswind.kernel.retry import Pause
 from crosswind.runs import layout
+from crosswind.runs.attachments import Attachment, link
 from crosswind.runs.evidence import RED, CaseMaker, contradictions, worker_faults
 from crosswind.runs.folding import shortened
 from crosswind.runs.identity import by_address
@@ -99,7 +100,7 @@ class IngestShard:
         reading.faults.extend(lost)
         runs = _with_batches(result, ran)
         cases, doubled = fold_attempts([reading.attempt(files) for files in _within_limit(runs, reading)])
-        red = sorted((case for case in cases if case.status in RED), key=lambda case: RANK[case.status])
+        failed = sum(case.status in RED for case in cases)
         faults = [*reading.faults, *doubled]
         if result is not None:
             faults[:0] = (
@@ -108,11 +109,21 @@ class IngestShard:
                     order,
                     reported=any(runs),
                     cases=len(cases),
-                    red=len(red),
+                    red=failed,
                     unreadable=bool(reading.faults),
                 ),
                 *(f"report {sentence}" for sentence in result.lost_reports),
             )
+        if result is not None and commit.prefix is not None:
+            links = link(
+                cases,
+                reading.attachments,
+                result.artifacts,
+                working_directory=result.working_directory,
+            )
+            cases = links.cases
+            documents.write_links(self.artifacts, commit.prefix, links)
+        red = sorted((case for case in cases if case.status in RED), key=lambda case: RANK[case.status])
         cases_key = layout.cases_key(commit.prefix or layout.given_up_prefix(work))
         documents.write_cases(self.artifacts, cases_key, cases)
         self._show(work, red)
@@ -242,6 +253,7 @@ class _Reading:
         self._cases = 0
         self._details_left = DETAILS_CHARS_OF_A_SHARD
         self.faults: list[str] = []
+        self.attachments: dict[str, list[Attachment]] = {}  # by case id
 
     def attempt(self, files: tuple[Report, ...]) -> list[Case]:
         """The cases of one attempt, in the order of its reports."""
@@ -270,6 +282,9 @@ class _Reading:
                 if self._cases > CASES_OF_A_SHARD:
                     self.faults.append(f"the shard reports more than {CASES_OF_A_SHARD} test cases")
                     return
+                if item.attachments:
+                    named = self.attachments.setdefault(case.id, [])
+                    named += (Attachment(file.path, each) for each in item.attachments)
                 keep(self._within_budget(case))
 
     def _open(self, file: Report) -> BinaryIO:

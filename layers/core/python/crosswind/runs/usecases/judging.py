@@ -7,8 +7,9 @@ from datetime import datetime
 from itertools import islice
 
 from crosswind.contracts.load import LoadSummary
-from crosswind.contracts.requests import CaseStatus, RunState
+from crosswind.contracts.requests import RunState
 from crosswind.contracts.resolved import NotRunStage, Plan, ResultsIndex
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import BudgetMetric
 from crosswind.contracts.tasks import FoldRunAnswer
 from crosswind.contracts.work import PullRef, WorkKind, WorkOutcome
