@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from crosswind.contracts.load import LoadResult, MetricKind
 from crosswind.kernel.errors import InvalidInputError
 from crosswind.runs.load import merging, thresholds
-from crosswind.runs.load.recording import MOST_NAMES, MOST_SLICES, OTHER, Recorder
+from crosswind.runs.load.recording import MOST_METRICS, MOST_NAMES, MOST_SLICES, OTHER, Recorder
 from tests.unit.runs.load.samples import START, latencies, worker
 
 
@@ -139,3 +139,15 @@ def test_the_merged_document_is_what_was_merged() -> None:
     assert merging.figures(again) == merging.figures(merged)
     assert merging.points(again) == merging.points(merged)
     assert again.checks == merged.checks
+
+
+def test_metrics_without_end_are_not_taken() -> None:
+    recorder = Recorder(tool="k6", start_at=START)
+    for number in range(MOST_METRICS + 2):
+        recorder.declare(f"m{number}", MetricKind.COUNTER)
+        recorder.sample(f"m{number}", 1.0, {}, at=START + 1)
+
+    result = recorder.result({})
+
+    assert len(result.metrics) == MOST_METRICS + 3  # the canonical ones
+    assert result.unread == 2

@@ -109,7 +109,7 @@ class JMeterSamples:
                 self._names = record
             elif record:
                 self._sample(dict(zip(self._names, record, strict=True)))
-        except (ValueError, KeyError, csv.Error):
+        except (ValueError, KeyError, OverflowError, csv.Error):
             self._recorder.unread += 1
 
     def _sample(self, record: Mapping[str, str]) -> None:
