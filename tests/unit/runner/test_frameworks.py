@@ -66,8 +66,8 @@ def test_a_shard_runs_its_selection_and_only_what_failed_again(rig: Rig) -> None
     assert b"two" in second
     assert b"one" not in second
     assert [file.path for file in result.artifacts] == ["kept.txt"]
-    assert result.folder is not None
-    assert result.folder.endswith("/work/inner")
+    assert result.working_directory is not None
+    assert result.working_directory.endswith("/work/inner")
     assert "Retry 1 of 2: 1 tests will run again." in rig.log()
 
 

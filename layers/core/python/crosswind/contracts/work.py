@@ -341,10 +341,6 @@ class ShardResult(WireModel):
     load_error: str | None = Field(
         default=None, max_length=1000, description="Why a worker of a load job has measured nothing."
     )
-    folder: str | None = Field(
-        default=None,
-        description="The working directory as the tests saw it: reports that name files by their whole path name them below it.",
-    )
     log_bytes: int = 0
 
 

@@ -81,12 +81,11 @@ class ExecuteShard:
             artifacts=artifacts,
             dropped=(*evidence.dropped, *chosen.dropped),
             lost_reports=tuple(evidence.lost),
-            working_directory=str(attempt.sandbox.place.work.resolve()),
+            working_directory=str(attempt.directory.resolve()),
             batches=batches,
             load_key=loaded.key if loaded else None,
             load_error=loaded.error if loaded else None,
             log_bytes=attempt.log.size,
-            folder=str(attempt.directory),
         )
 
 

@@ -104,7 +104,7 @@ ReportItem = ReportedCase | ReportedSuite | ReportFault
 
 def bounded(item: ReportItem, limits: ReportLimits) -> ReportItem:
     """An item whose texts and lists keep to the limits, whatever its reader took."""
-    if isinstance(item, ReportFault):
+    if isinstance(item, ReportFault) or _keeps(item, limits):
         return item
     most = limits.text_chars
     problems = tuple(_short(each, most) for each in item.problems[: limits.items])
@@ -131,6 +131,21 @@ def bounded(item: ReportItem, limits: ReportLimits) -> ReportItem:
         error_output=error_output,
         attachments=attachments,
     )
+
+
+def _keeps(item: ReportedCase | ReportedSuite, limits: ReportLimits) -> bool:
+    """Whether there is nothing to cut, as with nearly all: a copy of each would cost more than its reading."""
+    lists = (item.problems, item.attachments, item.reruns if isinstance(item, ReportedCase) else ())
+    if isinstance(item, ReportedCase):
+        path, texts = item.suites, [item.name, item.class_name or "", item.output, item.error_output]
+    else:
+        path, texts = item.path, [item.output, item.error_output]
+    if len(path) > limits.depth or any(len(each) > limits.items for each in lists):
+        return False
+    texts += [*path, *item.attachments]
+    for problem in (*lists[0], *lists[2]):
+        texts += [problem.message or "", problem.type or "", problem.text]
+    return all(len(text) <= limits.text_chars for text in texts)
 
 
 def _short(problem: Problem, most: int) -> Problem:

@@ -227,7 +227,7 @@ def _case_maker(
         order=order,
         work_id=work.key.work_id,
         planned=planned,
-        folder=result.folder if result else None,
+        folder=result.working_directory if result else None,
     )
 
 
