@@ -64,6 +64,7 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.admission
 	@$(BIN)/python -m tests.bench.costs
 	@$(BIN)/python -m tests.bench.pulling
+	@$(BIN)/python -m tests.bench.load_merge
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.storm
 	@$(BIN)/python -m tests.bench.readers

@@ -138,12 +138,23 @@ def test_records_with_quotes_line_ends_and_transactions() -> None:
         b'1700000003000,42,buy,200,"Number of samples in transaction : 2, number of failing samples : 0",t,,true,,9',
         b"short,record",
         b"x,1,a,200,OK,t,text,true,,5",
+        b"inf,1,a,200,OK,t,text,true,,5",
     ):
         samples.feed(line)
 
     merged = merging.merge([recorder.result({})])
 
-    assert (merged.count, merged.errors, recorder.unread) == (2, 1, 2)
+    assert (merged.count, merged.errors, recorder.unread) == (2, 1, 3)
     assert merged.requests["pay"].message == '500 Server Error expected "x"but got y'
     assert merged.metrics["transaction_duration{name:buy}"].count == 1
     assert set(merged.slices) == {1, 2}
+
+
+def test_records_without_a_line_of_names_have_the_columns_that_were_asked_for() -> None:
+    recorder = Recorder(tool="jmeter", start_at=1_700_000_000.0)
+    JMeterSamples(recorder).feed(b"1700000001000,12,home,404,Not Found,false,no such page")
+
+    merged = merging.merge([recorder.result({})])
+
+    assert (merged.count, merged.errors, recorder.unread) == (1, 1, 0)
+    assert merged.requests["home"].message == "404 Not Found no such page"

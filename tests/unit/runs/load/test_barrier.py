@@ -20,6 +20,12 @@ def test_all_ready_begin_together_a_little_later() -> None:
     )
 
 
+def test_one_worker_alone_waits_for_nobody() -> None:
+    alone = decide(barrier(0), WORKERS[:1], within=WITHIN, now=START)
+
+    assert alone == Start(START, {WORKERS[0]: 1})
+
+
 def test_one_that_is_not_ready_is_waited_for_and_then_all_stop_with_the_reason() -> None:
     waiting = barrier(0, 1)
 

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosswind.runs.load.histogram import ACCURACY, DamagedHistogramError, Histogram, merged
@@ -41,6 +41,7 @@ def test_twenty_workers_have_the_percentiles_of_all_their_values() -> None:
         assert close(together.percentile(percent), exact(everything, percent)), percent
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(VALUES, max_size=30), min_size=1, max_size=6))
 def test_merging_loses_nothing(parts: list[list[float]]) -> None:
     everything = [value for part in parts for value in part]
@@ -55,6 +56,7 @@ def test_merging_loses_nothing(parts: list[list[float]]) -> None:
         assert together.percentile(50) is None
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, max_size=40))
 def test_a_histogram_comes_back_from_its_text(values: list[float]) -> None:
     histogram = of(values)
@@ -66,6 +68,7 @@ def test_a_histogram_comes_back_from_its_text(values: list[float]) -> None:
     assert (again.least, again.greatest) == (histogram.least, histogram.greatest)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.binary(max_size=40).map(lambda data: f"0.0;inf;-inf;{data!r}"))
 def test_a_text_that_is_no_histogram_is_refused_or_read(text: str) -> None:
     try:

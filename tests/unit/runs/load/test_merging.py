@@ -1,13 +1,13 @@
 """Recording and merging: nothing is averaged, slices line up, and the order of the workers does not matter."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosswind.contracts.load import LoadResult, MetricKind
 from crosswind.kernel.errors import InvalidInputError
 from crosswind.runs.load import merging, thresholds
-from crosswind.runs.load.recording import MOST_NAMES, MOST_SLICES, OTHER, Recorder
+from crosswind.runs.load.recording import MOST_METRICS, MOST_NAMES, MOST_SLICES, OTHER, Recorder
 from tests.unit.runs.load.samples import START, latencies, worker
 
 
@@ -34,9 +34,10 @@ def test_errors_of_one_worker_are_errors_of_all_requests() -> None:
     assert merged.requests["GET /items"].message == "status 500"
 
 
+@settings(max_examples=12, deadline=None)
 @given(st.permutations(range(4)))
 def test_the_order_of_workers_does_not_matter(order: list[int]) -> None:
-    results = [worker(latencies(50, seed=seed), seconds=10.0 + seed, error_every=7) for seed in range(4)]
+    results = [worker(latencies(20, seed=seed), seconds=10.0 + seed, error_every=7) for seed in range(4)]
 
     first = merging.as_result(merging.merge(results))
     second = merging.as_result(merging.merge([results[index] for index in order]))
@@ -138,3 +139,15 @@ def test_the_merged_document_is_what_was_merged() -> None:
     assert merging.figures(again) == merging.figures(merged)
     assert merging.points(again) == merging.points(merged)
     assert again.checks == merged.checks
+
+
+def test_metrics_without_end_are_not_taken() -> None:
+    recorder = Recorder(tool="k6", start_at=START)
+    for number in range(MOST_METRICS + 2):
+        recorder.declare(f"m{number}", MetricKind.COUNTER)
+        recorder.sample(f"m{number}", 1.0, {}, at=START + 1)
+
+    result = recorder.result({})
+
+    assert len(result.metrics) == MOST_METRICS + 3  # the canonical ones
+    assert result.unread == 2

@@ -30,8 +30,18 @@ _PROPERTIES = {
     f"{_SAVE}.response_message": "true",
     f"{_SAVE}.successful": "true",
     f"{_SAVE}.assertion_results_failure_message": "true",
+    **{
+        f"{_SAVE}.{name}": "false"
+        for name in (
+            *("thread_name", "data_type", "bytes", "sent_bytes", "thread_counts", "url", "latency"),
+            *("idle_time", "connect_time", "sample_count", "hostname", "subresults", "assertions"),
+        )
+    },
     "sampleresult.timestamp.start": "false",  # when it ended, as of every tool
 }
+_COLUMNS = ("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage")
+"""What these properties leave, in JMeter's order. It writes no line of names into what is there already, such as a pipe."""
+
 _MARK = "Number of samples in transaction"
 _LONGEST_RECORD = 1024 * 1024
 
@@ -77,11 +87,11 @@ class JMeterAdapter(LoadTool):
 
 
 class JMeterSamples:
-    """Reads a JTL file in CSV: a line of names, then a record each sample, which may have line ends in quotes."""
+    """Reads a JTL file in CSV: a record each sample, which may have line ends in quotes; perhaps a line of names before."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
-        self._names: list[str] | None = None
+        self._names: Sequence[str] = _COLUMNS
         self._open = ""
         recorder.declare(TRANSACTIONS, MetricKind.TREND)
 
@@ -95,11 +105,11 @@ class JMeterSamples:
         self._open = ""
         try:
             record = next(csv.reader([text]), [])
-            if self._names is None or record[:1] == ["timeStamp"]:
+            if record[:1] == ["timeStamp"]:
                 self._names = record
             elif record:
                 self._sample(dict(zip(self._names, record, strict=True)))
-        except (ValueError, KeyError, csv.Error):
+        except (ValueError, KeyError, OverflowError, csv.Error):
             self._recorder.unread += 1
 
     def _sample(self, record: Mapping[str, str]) -> None:

@@ -106,7 +106,7 @@ class K6Samples:
             else:
                 at = datetime.fromisoformat(data["time"]).timestamp()
                 self._sample(name, float(data["value"]), data.get("tags") or {}, at)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             self._recorder.unread += 1
 
     def _sample(self, name: str, value: float, tags: Mapping[str, str], at: float) -> None:

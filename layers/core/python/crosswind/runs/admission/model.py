@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SUITE_LIMIT = "suite_limit"
     TEAM_LIMIT = "team_limit"
     TEAM_QUOTA = "team_quota"  # beyond the quota, and nothing idle to borrow
+    LOAD_FILLING = "load_filling"  # another load job is getting its workers
     NO_SLOT = "no_slot"
     NO_CPU = "no_cpu"
     NO_MEMORY = "no_memory"

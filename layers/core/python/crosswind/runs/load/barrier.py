@@ -73,7 +73,8 @@ def decide(barrier: Barrier, workers: Sequence[str], *, within: timedelta, now: 
         if (word := barrier.ready.get(work_id)) is not None and now - word.at <= HEARD_OF
     ]
     if len(ready) == len(workers):
-        return Start(now + LEAD, {word.work_id: word.epoch for word in ready})
+        lead = LEAD if len(workers) > 1 else timedelta()  # one alone waits for nobody
+        return Start(now + lead, {word.work_id: word.epoch for word in ready})
     if now >= barrier.opened_at + within:
         return Stop(not_ready(len(ready), len(workers), within), now)
     return None

@@ -78,7 +78,7 @@ def _load(merged: Merged, workers: int) -> LoadCase:
     if merged.unread:
         lines = _many(merged.unread, "line")
         return LoadCase(LOAD, CaseStatus.ERROR, f"{text}; {lines} of the tool's output cannot be read.")
-    return LoadCase(LOAD, CaseStatus.PASSED, f"{text}.")
+    return LoadCase(LOAD, CaseStatus.PASSED, f"{text}.", seconds=merged.seconds)
 
 
 def _threshold(result: ThresholdResult) -> LoadCase:

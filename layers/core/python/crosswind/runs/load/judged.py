@@ -13,6 +13,7 @@ class LoadCase:
     status: CaseStatus
     message: str
     details: str | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

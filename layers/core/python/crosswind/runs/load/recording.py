@@ -19,6 +19,7 @@ from crosswind.runs.load.histogram import ACCURACY, Histogram, merged
 
 MOST_SLICES = 240
 MOST_NAMES = 200
+MOST_METRICS = 300
 OTHER = "(other)"
 """Stands for all names beyond the first ones: a script that makes a name of each address has no end of them."""
 
@@ -149,7 +150,10 @@ class Recorder:
 
     def declare(self, name: str, kind: MetricKind) -> None:
         """There is such a metric, whether a sample of it comes or not."""
-        self._kinds[name] = kind
+        if name in self._kinds or len(self._kinds) < MOST_METRICS:
+            self._kinds[name] = kind
+        else:
+            self.unread += 1
 
     def sample(self, name: str, value: float, tags: Mapping[str, object], *, at: float) -> None:
         """A sample of one of the tool's metrics. One of a metric that was never declared is left out."""

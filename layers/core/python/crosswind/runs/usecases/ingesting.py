@@ -151,7 +151,7 @@ class IngestShard:
                     class_name=None,
                     suites=(),
                     status=each.status,
-                    duration_seconds=0.0,
+                    duration_seconds=each.seconds,
                     line=0,
                     problems=(
                         Problem(_KINDS.get(each.status, "skipped"), each.message, None, each.details or ""),
