@@ -103,6 +103,7 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
         "submit_run",
         "list_results",
         "list_artifacts",
+        "get_run_report",
         "read_logs",
         "rerun_run",
         "why_run",

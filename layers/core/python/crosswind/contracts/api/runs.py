@@ -12,6 +12,7 @@ from crosswind.contracts.requests import (
     RerunRequest,
     RunAccepted,
     RunPage,
+    RunReportLink,
     RunView,
     SubmitRunRequest,
 )
@@ -165,6 +166,15 @@ ROUTES: tuple[Route, ...] = (
         summary="Uploaded files with links.",
         answer=ArtifactPage,
         query=(Query("workId", "Only files of this shard."), *CURSOR),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/report",
+        area="runs",
+        function="get_run_report",
+        summary="Write the run's report and answer with a link to it.",
+        answer=RunReportLink,
+        query=(Query("format", "html, junit, ctrf, json or markdown; html unless told."),),
     ),
     Route(
         method=Method.GET,

@@ -14,7 +14,7 @@ from crosswind.kernel.pages import whole_text
 from crosswind.runs.reporting.model import CaseRow, ClusterRow, ClusterSummary
 from crosswind.runs.reporting.stacks import MAX_LINE, TOP_FRAMES, plain, read_stack, telling_line
 
-_MESSAGE_CHARS = 2_000
+_MESSAGE_CHARS = 1_000
 _MESSAGE_LINES = 4
 _KEY_DIGITS = 16
 _SHOWN_TESTS = 5

@@ -1,6 +1,5 @@
 """What a run report holds, whatever form it is written in. It can be made of test cases alone, without a run."""
 
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from crosswind.contracts.base import WireModel
 from crosswind.contracts.requests import (
     CaseCounts,
     CaseStatus,
+    ReportFormat,
     RoundView,
     StageChaosView,
     VerdictKind,
@@ -19,15 +19,7 @@ _NOT_RED = frozenset({VerdictKind.PASSED, VerdictKind.SKIPPED})
 RED = frozenset({CaseStatus.FAILED, CaseStatus.ERROR, CaseStatus.MISSING})
 
 
-class Format(StrEnum):
-    """The forms of a report."""
-
-    HTML = "html"
-    JUNIT = "junit"
-    CTRF = "ctrf"
-    JSON = "json"
-    MARKDOWN = "markdown"
-
+Format = ReportFormat
 
 CONTENT_TYPES = {
     Format.HTML: "text/html; charset=utf-8",
