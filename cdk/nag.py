@@ -108,6 +108,7 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
         "list_results",
         "list_artifacts",
         "get_archive",
+        "get_run_report",
         "read_logs",
         "rerun_run",
         "why_run",

@@ -77,6 +77,10 @@ class RunsApiStack(Stack):
             access.read_table(self.functions[name].role, self._runs.queue_table)
         for name in ("submit_run", "create_plan"):  # is an experiment beside a stage approved?
             access.read_table(self.functions[name].role, self._chaos.table)
+        report = self.functions["get_run_report"].role
+        access.read_table(report, self._runs.runs_table)
+        access.read_table(report, self._runs.tests_table)
+        access.write_objects(report, artifacts, ARTIFACTS)
         for name in ("list_suites", "get_suite", "list_frameworks", "get_framework", "validate_suite"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
         for name in ("list_results", "list_artifacts", "get_archive", "read_logs"):

@@ -205,3 +205,46 @@ def test_a_failed_download_leaves_no_half_file(crosswind: Terminal, api: FakeApi
     assert result.exit_code == 2
     assert "a.txt cannot be downloaded: status 403" in result.stderr
     assert list((tmp_path / "files" / "shard-00001").iterdir()) == []
+
+
+REPORT = f"GET /api/v1/tests/{RUN}/report"
+
+
+def report_link(**changes: Any) -> dict[str, Any]:
+    link = {"url": "http://127.0.0.1:4566/artifacts/r?signature=s", "expiresInSeconds": 900}
+    kind = {"format": "junit", "fileName": "junit.xml", "contentType": "application/xml"}
+    return {"executionId": RUN, "complete": True, "size": 4, **kind, **link, **changes}
+
+
+def test_a_report_is_saved_without_sending_the_token(
+    crosswind: Terminal, api: FakeApi, tmp_path: Path
+) -> None:
+    api.on(REPORT, report_link())
+    api.on("GET /artifacts/r", httpx.Response(200, text="<a/>"))
+    target = tmp_path / "out.xml"
+    result = crosswind("results", RUN, "--report", "junit", "-o", str(target))
+    assert (result.exit_code, result.stdout) == (0, f"saved  {target}  4 bytes\n")
+    assert target.read_text() == "<a/>"
+    assert api.sent(REPORT)[0].url.params["format"] == "junit"
+    assert "Authorization" not in api.sent("GET /artifacts/r")[0].headers
+
+
+def test_a_report_is_printed_for_a_pipe(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(REPORT, report_link(format="markdown", fileName="report.md"))
+    api.on("GET /artifacts/r", httpx.Response(200, text="### failed\n"))
+    assert crosswind("results", RUN, "--report", "markdown", "-o", "-").stdout == "### failed\n"
+    assert crosswind("results", RUN, "--report", "markdown", "-o", "-", "--json").exit_code == 2
+
+
+def test_a_report_of_a_run_that_goes_on_says_so(crosswind: Terminal, api: FakeApi, tmp_path: Path) -> None:
+    api.on(REPORT, report_link(complete=False))
+    api.on("GET /artifacts/r", httpx.Response(200, text="<a/>"))
+    result = crosswind("results", RUN, "--report", "junit", "-o", str(tmp_path / "r.xml"))
+    assert "the run is going on" in result.stderr
+
+
+def test_a_file_for_a_report_needs_its_form(crosswind: Terminal, api: FakeApi) -> None:
+    result = crosswind("results", RUN, "-o", "x.html")
+    assert result.exit_code == 2
+    assert "--report html" in result.stderr
+    assert not api.sent(REPORT)

@@ -26,6 +26,7 @@ from crosswind.runs.model import (
     ShardSummary,
     Work,
     WorkState,
+    tally_of,
 )
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
@@ -49,6 +50,9 @@ class Works:
 
     def of_run(self, run_id: str) -> Any:
         return iter(self.works.values())
+
+    def tallies(self, run_id: str) -> Any:
+        return map(tally_of, self.works.values())
 
 
 def done(number: int = 0, **changes: Any) -> Work:

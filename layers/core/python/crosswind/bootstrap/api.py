@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from crosswind.runs.usecases.reading_artifacts import ListArtifacts
     from crosswind.runs.usecases.reading_history import GetTestHistory, ListFlaky
     from crosswind.runs.usecases.reading_results import ListResults, ReadLogs
+    from crosswind.runs.usecases.reporting import ReportRun
     from crosswind.runs.usecases.rerunning import RerunRun
     from crosswind.runs.usecases.sources import CreateSource
     from crosswind.runs.usecases.suites import DeleteSuite, GetSuite, ListSuites, PutSuite, ValidateSuite
@@ -246,6 +247,22 @@ def list_artifacts() -> "ListArtifacts":
     settings = _settings()
     return ListArtifacts(
         find=find_run(), works=stores.work_store(settings), artifacts=stores.artifacts(settings)
+    )
+
+
+@cache
+def get_run_report() -> "ReportRun":
+    """ReportRun."""
+    from crosswind.runs.usecases.reporting import ReportRun
+
+    settings = _settings()
+    return ReportRun(
+        get=get_run(),
+        runs=stores.run_store(settings),
+        works=stores.work_store(settings),
+        artifacts=stores.artifacts(settings),
+        history=stores.history_store(settings),
+        clock=SystemClock(),
     )
 
 

@@ -1,6 +1,7 @@
 """Commands that read and steer runs: get, list, watch, logs, results, cancel."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ from rich.text import Text
 from crosswind.cli import local, render
 from crosswind.cli.errors import CliError
 from crosswind.cli.logs import print_logs, work_id_of
+from crosswind.cli.run_reports import save_report
 from crosswind.cli.session import (
     EndpointOption,
     JsonOption,
@@ -22,6 +24,7 @@ from crosswind.cli.submitting import finish
 from crosswind.contracts.requests import (
     CasePage,
     CaseView,
+    ReportFormat,
     RunPage,
     RunState,
     RunSummary,
@@ -184,12 +187,24 @@ def results(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 100,
     details: Annotated[bool, typer.Option("--details", help="With stack traces and output.")] = False,
+    report: Annotated[
+        ReportFormat | None, typer.Option("--report", help="Save a report of the whole run instead.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The report's file; - is stdout. Unless told, named by the run."),
+    ] = None,
     endpoint: EndpointOption = None,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List test cases, failed first."""
+    """List test cases, failed first, or save a report of the run."""
+    if output and not report:
+        raise CliError("--output is for a report", hint="Choose its form: --report html.")
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
+        if report:
+            save_report(session, run, report, output, as_json=as_json)
+            return
         page = all_results(session, run, status=status, limit=limit)
         if as_json:
             session.emit(page)

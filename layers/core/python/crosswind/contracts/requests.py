@@ -321,6 +321,31 @@ class ArtifactPage(WireModel):
     next_cursor: str | None = None
 
 
+class ReportFormat(StrEnum):
+    """The forms of a run's report."""
+
+    HTML = "html"  # one page that loads nothing
+    JUNIT = "junit"
+    CTRF = "ctrf"
+    JSON = "json"
+    MARKDOWN = "markdown"  # for a comment on a pull request
+
+
+class RunReportLink(WireModel):
+    """GET /api/v1/tests/{id}/report: the report was written just now; the link lasts `expires_in_seconds`."""
+
+    execution_id: str
+    format: ReportFormat
+    complete: bool = Field(
+        description="False while the run is going on: the report tells what there is so far."
+    )
+    file_name: str
+    content_type: str
+    size: int
+    url: str
+    expires_in_seconds: int
+
+
 class LogChunk(WireModel):
     """A piece of one shard's log or events. Ask again from `nextOffset`; `complete` says that nothing more will come."""
 

@@ -146,6 +146,11 @@ def archive_zip_key(run_id: str, archive_id: str) -> str:
     return f"{run_prefix(run_id)}archives/{archive_id}/files.zip"
 
 
+def run_report_key(run_id: str, name: str) -> str:
+    """One form of the run's report, written anew each time that it is asked for."""
+    return f"{run_prefix(run_id)}report/{name}"
+
+
 def archive_key(team: str, digest: str) -> str:
     """An archive in the sources bucket, named by its content and apart for each team."""
     return f"sources/{team}/{digest.removeprefix('sha256:')}.tar.gz"

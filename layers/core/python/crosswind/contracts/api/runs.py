@@ -14,6 +14,7 @@ from crosswind.contracts.requests import (
     RerunRequest,
     RunAccepted,
     RunPage,
+    RunReportLink,
     RunView,
     SubmitRunRequest,
 )
@@ -188,6 +189,15 @@ ROUTES: tuple[Route, ...] = (
         summary="Uploaded files as one zip: 202 while it is built, then 200 with a link.",
         answer=ArchiveView,
         query=_FILES,
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/report",
+        area="runs",
+        function="get_run_report",
+        summary="Write the run's report and answer with a link to it.",
+        answer=RunReportLink,
+        query=(Query("format", "html, junit, ctrf, json or markdown; html unless told."),),
     ),
     Route(
         method=Method.GET,

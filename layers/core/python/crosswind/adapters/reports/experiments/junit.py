@@ -9,6 +9,7 @@ from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.monitoring import ProbeSummary
 from crosswind.contracts.chaos.runs import ExperimentResults
 from crosswind.kernel.clock import from_iso
+from crosswind.kernel.pages import xml_text
 
 _ERRORS = frozenset(
     {ExperimentVerdict.INCONCLUSIVE, ExperimentVerdict.NOT_INJECTED, ExperimentVerdict.RECOVERY_UNVERIFIED}
@@ -18,10 +19,10 @@ _ERRORS = frozenset(
 def render(results: ExperimentResults) -> bytes:
     """The report as UTF-8."""
     run = results.run
-    suite = ET.Element("testsuite", name=_text(f"{run.team}/{run.experiment}"), timestamp=run.created_at)
+    suite = ET.Element("testsuite", name=xml_text(f"{run.team}/{run.experiment}"), timestamp=run.created_at)
     cases = [_verdict_case(results), *(_probe_case(each) for each in results.hypothesis)]
     for case in cases:
-        case.set("classname", _text(run.experiment))
+        case.set("classname", xml_text(run.experiment))
     suite.extend(cases)
     counts = {
         kind: sum(case.find(kind) is not None for case in cases) for kind in ("failure", "error", "skipped")
@@ -36,8 +37,8 @@ def render(results: ExperimentResults) -> bytes:
 
 def _verdict_case(results: ExperimentResults) -> ET.Element:
     run = results.run
-    case = ET.Element("testcase", name=_text(results.title), time=f"{_seconds(results):.3f}")
-    reason = _text(run.reason or "there is no verdict")
+    case = ET.Element("testcase", name=xml_text(results.title), time=f"{_seconds(results):.3f}")
+    reason = xml_text(run.reason or "there is no verdict")
     if run.verdict is ExperimentVerdict.FALSIFIED:
         _add(case, "failure", reason, results.evidence)
     elif run.verdict is ExperimentVerdict.ABORTED:
@@ -49,10 +50,10 @@ def _verdict_case(results: ExperimentResults) -> ET.Element:
 
 def _probe_case(summary: ProbeSummary) -> ET.Element:
     step = f" in step {summary.step}" if summary.step else ""
-    case = ET.Element("testcase", name=_text(f"{summary.probe} {summary.phase.value}{step}"), time="0")
+    case = ET.Element("testcase", name=xml_text(f"{summary.probe} {summary.phase.value}{step}"), time="0")
     if not summary.held:
         kind = "error" if summary.samples == summary.unknown else "failure"
-        _add(case, kind, _text(summary.worst or "it was not measured"), ())
+        _add(case, kind, xml_text(summary.worst or "it was not measured"), ())
     return case
 
 
@@ -60,7 +61,7 @@ def _add(case: ET.Element, kind: str, message: str, evidence: tuple[str, ...]) -
     element = ET.SubElement(case, kind, message=message)
     if kind != "skipped":
         element.set("type", kind)
-    element.text = _text("\n".join(evidence))
+    element.text = xml_text("\n".join(evidence))
 
 
 def _seconds(results: ExperimentResults) -> float:
@@ -68,10 +69,3 @@ def _seconds(results: ExperimentResults) -> float:
     if run.started_at is None or run.finished_at is None:
         return 0.0
     return max(0.0, (from_iso(run.finished_at) - from_iso(run.started_at)).total_seconds())
-
-
-def _text(text: str) -> str:
-    """Without what XML cannot hold."""
-    return "".join(
-        each if each in "\t\n\r" or each.isprintable() or each == " " else "\ufffd" for each in text
-    )
