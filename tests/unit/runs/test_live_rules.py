@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosswind.contracts.live import Piece, Skipped, Stream
@@ -139,6 +139,7 @@ def test_a_connection_that_was_too_slow_is_told_of_the_gap_before_the_next_piece
     assert following.message == piece(50, "ab")
 
 
+@settings(deadline=None)  # machines are busy at times
 @given(text=st.text(), longest=st.integers(4, 40), end=st.integers(0, 200))
 def test_cut_parts_are_whole_characters_and_nothing_is_lost(text: str, longest: int, end: int) -> None:
     data = text.encode()[:end]
@@ -150,6 +151,7 @@ def test_cut_parts_are_whole_characters_and_nothing_is_lost(text: str, longest: 
     assert b"".join(cut(data, longest=longest, last=True)) == data
 
 
+@settings(deadline=None)  # machines are busy at times
 @given(data=st.binary(max_size=60), places=st.lists(st.integers(0, 60), max_size=6))
 def test_bytes_that_are_no_text_are_shown_the_same_wherever_they_are_cut(
     data: bytes, places: list[int]
