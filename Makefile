@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help venv demo demo-chaos up down test test-iam properties bench check format format-check lint types imports synth docs clean
+.PHONY: help venv demo demo-chaos up down test test-iam properties fuzz bench check format format-check lint types imports synth docs images clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ test-iam: venv ## Run the main job and the access tests once more, with IAM enfo
 
 properties: venv ## Search with new random examples for what breaks a property; the suite itself takes the same ones each time
 	@HYPOTHESIS_PROFILE=search $(BIN)/pytest -n $(WORKERS) -m hypothesis tests/unit
+
+fuzz: venv ## Damage reports for a minute and read them: no reader may raise
+	@$(BIN)/python -m tests.fuzz.readers
 
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports
@@ -98,6 +101,9 @@ docs: venv ## Write the generated documents anew: OpenAPI, the specs' JSON Schem
 	@$(BIN)/python -m crosswind.edge.openapi docs/api
 	@mkdir -p build
 	@$(BIN)/python -m tests.unit.chaos.engine.matrix > build/chaos-matrix.md && mv build/chaos-matrix.md docs/chaos-matrix.md
+
+images: venv ## Build the container images with podman or docker; IMAGES="base pytest" for some, LOCAL_BASE=1 without a registry
+	@$(BIN)/python -m containers.build $(if $(LOCAL_BASE),--local-base) $(IMAGES)
 
 clean: ## Remove what these targets made here; the embedded cloud's data stays
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -171,18 +171,7 @@ class RunsStack(Stack):
         self.watch = queue("Watch", consumer="watch_run", max_receives=5, oldest=Duration.minutes(15))
 
         # The fan-out is in the live stack. What waited for a minute is no news, and clients read it by REST.
-        self.live = Queue(
-            self,
-            "LiveNews",
-            props=QueueProps(
-                stage=self._stage,
-                key=self._platform.key,
-                visibility_timeout=Duration.seconds(60),
-                dead_letters_visibility_timeout=Duration.seconds(60),
-                max_receives=2,
-                oldest_message_alarm=Duration.minutes(2),
-            ),
-        )
+        self.live = queue("LiveNews", consumer=None, max_receives=2, oldest=Duration.minutes(2))
 
     def _function(self, module: str, name: str, limits: _Limits, settings: Settings) -> PythonFunction:
         props = PythonFunctionProps(

@@ -194,7 +194,7 @@ def test_gateway_errors_are_problem_documents(assembly: Assembly) -> None:
 
 def test_what_fed_workers_receive_they_answer_item_by_item(assembly: Assembly) -> None:
     mappings = assembly.resources("AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 10
+    assert len(mappings) == 11
     assert all(
         each["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in mappings
     )

@@ -91,6 +91,37 @@ def test_json_logs_are_one_chunk_a_line(crosswind: Terminal, api: FakeApi) -> No
     assert [json.loads(line)["text"] for line in lines] == ["a\n", "b\n"]
 
 
+EVENTS = "".join(
+    json.dumps({"type": "step", "at": "t", "step": step, "logOffset": offset}) + "\n"
+    for step, offset in (("unpack", 0), ("attempt-1", 4), ("retry-1", 9))
+)
+
+
+def log_with_steps(request: httpx.Request) -> httpx.Response:
+    text = EVENTS if request.url.params.get("stream") == "events" else "abc\nred!\ngreen\n"
+    offset = int(request.url.params["offset"])
+    return httpx.Response(200, json=chunk(text[offset:], offset, complete=True))
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"), [("unpack", "abc\n"), ("attempt-1", "red!\n"), ("retry-1", "green\n")]
+)
+def test_a_step_of_an_attempt_is_printed_alone(
+    crosswind: Terminal, api: FakeApi, step: str, shown: str
+) -> None:
+    api.on(LOGS, log_with_steps)
+    assert crosswind("logs", RUN, "--shard", "1", "--step", step, "--attempt", "01-001").stdout == shown
+    assert {request.url.params["attempt"] for request in api.sent(LOGS)} == {"01-001"}
+
+
+def test_a_step_that_is_none_is_told_with_those_that_are(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(LOGS, log_with_steps)
+    result = crosswind("logs", RUN, "--shard", "1", "--step", "setup")
+    assert result.exit_code == 2
+    assert "Its steps so far: unpack, attempt-1, retry-1." in result.stderr
+    assert crosswind("logs", RUN, "--step", "setup").exit_code == 2
+
+
 def artifact(path: str, work_id: str = "shard-00001") -> dict[str, Any]:
     link = {"url": "http://127.0.0.1:4566/artifacts/a?signature=s", "expiresInSeconds": 900}
     return {"path": path, "workId": work_id, "size": 5, "contentType": "text/plain", **link}

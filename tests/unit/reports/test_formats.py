@@ -261,6 +261,7 @@ HOSTILE_FILES = {
     "huge": b'{"numFailedTests": 1e999, "testResults": [{"assertionResults": [{"title": "t", "status": "passed", "duration": 1e400}]}]}',
     "nul": b'{"config": {}, "suites": [\x00]}',
     "twice": b'{"results": {"tool": {}, "tests": [{"name": "t", "status": "failed", "status": 1}]}}',
+    "return in a header": b"timeStamp,elapsed,label\rx,success\n1,2,a,true\n",
     "line": b'{"Action": "start", "Package": "p"}\n' + b"x" * 6_000_000,
 }
 

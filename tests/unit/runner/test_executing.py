@@ -222,3 +222,22 @@ def test_an_unreadable_order_costs_infrastructure_budget(rig: Rig) -> None:
     receipt, message = rig.queue.messages.pop()
     rig.agent.take(receipt, message)
     assert [failure.reason for failure in rig.work().failures] == ["order_unreadable"]
+
+
+def test_events_tell_of_each_test_and_keep_attempts_and_retries_apart(rig: Rig) -> None:
+    selection = ("tests/test_shop.py::test_fails", "tests/test_shop.py::test_second_time")
+    rig.carry_out(rig.shard(SUITE, framework="pytest", selection=selection, test_retries=1))
+    told = [(event.step, event.type.value, (event.test or "").partition("::")[2]) for event in rig.events()]
+    both = [(kind, name) for name in ("test_fails", "test_second_time") for kind in ("start", "finish")]
+    assert told == [
+        ("unpack", "step", ""),
+        ("attempt-1", "step", ""),
+        *(("attempt-1", *each) for each in both),
+        ("retry-1", "step", ""),
+        *(("retry-1", *each) for each in both),
+        ("upload", "step", ""),
+    ]
+    outcomes = [event.outcome for event in rig.events() if event.outcome]
+    assert outcomes == ["failed", "failed", "failed", "passed"]
+    retry = next(event for event in rig.events() if event.step == "retry-1")
+    assert rig.log().encode()[retry.log_offset :].startswith(b"[crosswind] Retry 1 of 1")

@@ -19,6 +19,7 @@ RUN_SECONDS = 5.0
 CHECK_SECONDS = 30.0
 """Between looks at each log then: the last piece before a silence may have been lost."""
 
+_MOST_READ = 10  # logs at a time, while pieces of others come
 _FILL_SECONDS = 0.5  # between reads of a log whose gap the store cannot fill yet
 
 
@@ -31,7 +32,6 @@ class _Logs:
     work_id: str | None
     logs: dict[str, Follower] = field(default_factory=dict)
     _read_at: dict[str, float] = field(default_factory=dict)
-    _checked_at: dict[str, float] = field(default_factory=dict)
 
     def log(self, name: str) -> Follower:
         """One log, known from now on."""
@@ -60,14 +60,17 @@ class _Logs:
         """Read what pieces do not bring; how much was printed."""
         must_exist = bool(self.work_id) and finished
         now = self.session.surroundings.monotonic()
+        due = [name for name in self.logs if everything or self._is_due(name, now)]
         printed = 0
-        for name, log in self.logs.items():
-            checked = now - self._checked_at.get(name, now) >= CHECK_SECONDS
-            waited = now - self._read_at.get(name, float("-inf")) >= _FILL_SECONDS
-            if everything or ((log.behind or log.stale) and waited) or checked:
-                printed += self._read(log, must_exist=must_exist)
-                self._read_at[name] = self._checked_at[name] = now
+        for name in due if everything else due[:_MOST_READ]:
+            printed += self._read(self.logs[name], must_exist=must_exist)
+            self._read_at[name] = now
         return printed
+
+    def _is_due(self, name: str, now: float) -> bool:
+        """Whether a log that gets pieces has to be read all the same."""
+        log, waited = self.logs[name], now - self._read_at.get(name, float("-inf"))
+        return ((log.behind or log.stale) and waited >= _FILL_SECONDS) or waited >= CHECK_SECONDS
 
     def show(self, chunk: LogChunk, log: Follower) -> int:
         """Print a chunk; how long it is."""

@@ -35,7 +35,8 @@ class News:
         if not known and isinstance(message, Piece):
             follower.begin_with(message)
         for chunk in follower.offer(message):
-            yield from _events(follower, chunk)
+            for event in events_of(follower, chunk):
+                yield message.work_id, event
 
     def catch_up(self, busy: Iterable[str], *, live: bool) -> Iterator[Told]:
         """What pieces do not bring, of the first few shards that are at work."""
@@ -45,7 +46,8 @@ class News:
                 continue
             try:
                 for chunk in follower.read(self.session.client, self.run_id):
-                    yield from _events(follower, chunk)
+                    for event in events_of(follower, chunk):
+                        yield work_id, event
             except ApiError as error:
                 if passes(error):
                     raise
@@ -62,10 +64,11 @@ class News:
         return self._followers.setdefault(work_id, Follower(work_id, Stream.EVENTS))
 
 
-def _events(follower: Follower, chunk: LogChunk) -> Iterator[Told]:
+def events_of(follower: Follower, chunk: LogChunk) -> Iterator[LiveEvent]:
+    """The events whose lines a chunk completes."""
     *lines, follower.rest = (follower.rest + chunk.text).split("\n")
     for line in lines:
         try:
-            yield follower.work_id, LiveEvent.model_validate_json(line, extra="ignore")
+            yield LiveEvent.model_validate_json(line, extra="ignore")
         except ValidationError:
             continue  # of a newer runner, or the end of a line whose start was passed over

@@ -17,6 +17,7 @@ from crosswind.cli.session import (
     TeamOption,
     open_session,
 )
+from crosswind.cli.steps import print_part
 from crosswind.cli.submitting import finish
 from crosswind.contracts.requests import (
     CasePage,
@@ -136,6 +137,13 @@ def logs(
         str | None, typer.Option("--shard", help="Only this one, such as 3, shard-00003 or prepare-00000.")
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run has ended.")] = False,
+    attempt: Annotated[
+        str | None, typer.Option("--attempt", help="With --shard: an attempt of it, such as 01-001.")
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option("--step", help="With --shard: a step of it, such as setup, attempt-1 or retry-1."),
+    ] = None,
     component: Annotated[
         str | None,
         typer.Option(
@@ -157,7 +165,15 @@ def logs(
             hint="Leave RUN out for the embedded cloud's logs, or choose a shard with --shard.",
         )
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        print_logs(session, run, work_id=work_id_of(shard) if shard else None, follow=follow)
+        work_id = work_id_of(shard) if shard else None
+        if attempt is None and step is None:
+            print_logs(session, run, work_id=work_id, follow=follow)
+        elif work_id is None or follow:
+            raise CliError(
+                "--attempt and --step are parts of one shard's log", hint="With --shard, without -f."
+            )
+        else:
+            print_part(session, run, work_id=work_id, attempt=attempt, step=step)
 
 
 def results(

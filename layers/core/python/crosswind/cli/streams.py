@@ -25,6 +25,7 @@ class Follower:
     offset: int = 0
     attempt: str | None = None
     complete: bool = False
+    named: str | None = None  # an attempt to be read in the present one's place
     stale: bool = True  # REST may have more than was seen
     rest: str = field(default="", repr=False)  # of a line that is not whole yet, kept for whoever prints it
     _wanted: int = 0  # pieces told of bytes up to here
@@ -60,8 +61,9 @@ class Follower:
     def read(self, client: ApiClient, run_id: str) -> Iterator[LogChunk]:
         """Everything that REST has now, and the pieces that follow it."""
         while not self.complete:
-            stream = None if self.stream is Stream.LOG else self.stream.value
-            chunk = client.logs(run_id, {"workId": self.work_id, "offset": self.offset, "stream": stream})
+            other = None if self.stream is Stream.LOG else self.stream.value
+            place: dict[str, str | int | None] = {"workId": self.work_id, "offset": self.offset}
+            chunk = client.logs(run_id, {**place, "stream": other, "attempt": self.named})
             if self.attempt is not None and chunk.attempt != self.attempt:
                 self._start(chunk.attempt)
                 continue

@@ -69,7 +69,7 @@ def read_jmeter_csv(source: Source) -> Iterator[ReportItem]:
     first = next(lines, "")
     header = is_header(first)
     delimiter = delimiter_of(first)
-    columns = next(csv.reader([first], delimiter=delimiter)) if header else DEFAULT_COLUMNS
+    columns = _columns(first, delimiter) if header else DEFAULT_COLUMNS
     place = {name.strip(): index for index, name in enumerate(columns)}
     if "success" not in place:
         raise BrokenReportError("there is no column `success`, so nobody knows which samples failed")
@@ -91,6 +91,13 @@ def read_jmeter_csv(source: Source) -> Iterator[ReportItem]:
         yield from samples.cases()
         raise BrokenReportError(f"it is no valid CSV ({error})") from error
     yield from samples.cases()
+
+
+def _columns(line: str, delimiter: str) -> Sequence[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise BrokenReportError(f"its header is no valid CSV ({error})") from error
 
 
 def _again(first: str, lines: Iterator[str]) -> Iterator[str]:
