@@ -91,6 +91,10 @@ def test_a_plan_that_is_not_there_is_told_before_any_load(tmp_path: Path) -> Non
     done = subprocess.run(launch.argv, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout) == (2, "there is no plan gone.jmx\n")
+    own = JMeterAdapter().check(
+        Invocation("true", ("-Jthreads=3",), {}), folder=tmp_path
+    )  # knows its plan itself
+    assert subprocess.run(own.argv, cwd=tmp_path, check=False).returncode == 0
     (tmp_path / "gone.jmx").touch()
     assert subprocess.run(launch.argv, cwd=tmp_path, env=os.environ, check=False).returncode == 0
 

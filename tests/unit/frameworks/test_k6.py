@@ -139,7 +139,7 @@ def test_the_segments_of_all_workers_are_the_whole() -> None:
 def test_the_check_gets_the_scripts_variables_and_nothing_else(tmp_path: Path) -> None:
     args = ("-e", "A=1", "--vus", "3", "--env", "B=2", "--env=C=3", "sub/load.js", "--duration", "3s")
 
-    argv = K6Adapter().check(Invocation("tools/k6", args, {}), folder=tmp_path).argv
+    argv = K6Adapter().check(Invocation("tools/k6 run", args, {}), folder=tmp_path).argv
 
     assert argv[2] == 'tools/k6 "$@" > "$CROSSWIND_INSPECTED"'
     assert argv[4:] == (

@@ -83,10 +83,10 @@ def _call(job: Mapping[str, Any], path: Path, adapter: str) -> Iterator[Fault]:
         return
     if adapter == K6 and not any(text.endswith(SCRIPT_ENDS) for text in texts):
         yield (*path, "args"), "name no script", 'what follows `k6 run`, such as `[load.js, --vus, "20"]`'
-    elif adapter == JMETER and not any(text.endswith(".jmx") for text in texts):
+    elif adapter == JMETER and not job.get("command") and not any(text.endswith(".jmx") for text in texts):
         yield (
             (*path, "args"),
-            "name no plan",
+            "name no plan, and no `command` does",
             "what follows `jmeter -n`, such as `[-t, plan.jmx, -Jthreads=20]`",
         )
 

@@ -37,6 +37,7 @@ _PROPERTIES = {
             *("idle_time", "connect_time", "sample_count", "hostname", "subresults", "assertions"),
         )
     },
+    "jmeterengine.nongui.port": "0",  # no port that takes orders to stop
     "sampleresult.timestamp.start": "false",  # when it ended, as of every tool
 }
 _COLUMNS = ("timeStamp", "elapsed", "label", "responseCode", "responseMessage", "success", "failureMessage")
@@ -55,7 +56,9 @@ class JMeterAdapter(LoadTool):
         """The plan can be read, and JMeter starts."""
         plan = next((arg for arg in invocation.args if arg.endswith(".jmx")), "")
         command = invocation.command or "jmeter"
-        script = f'test -r "$1" || {{ echo "there is no plan $1"; exit 2; }}; {command} --version'
+        script = (
+            f'test -z "$1" || test -r "$1" || {{ echo "there is no plan $1"; exit 2; }}; {command} --version'
+        )
         return Launch(argv=("sh", "-c", script, "sh", plan))
 
     def thresholds(self, folder: Path) -> Mapping[str, Sequence[str]]:  # noqa: ARG002  # the port's words

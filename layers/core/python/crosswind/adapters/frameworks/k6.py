@@ -41,7 +41,7 @@ class K6Adapter(LoadTool):
             *_variables(invocation.args),
             *_script(invocation.args),
         )
-        command = invocation.command or "k6"
+        command = _binary(invocation.command) or "k6"
         return Launch(
             argv=("sh", "-c", f'{command} "$@" > "$CROSSWIND_INSPECTED"', "sh", *args),
             env={"CROSSWIND_INSPECTED": str(folder / _INSPECTED)},
@@ -79,7 +79,7 @@ class K6Adapter(LoadTool):
             *("--address", ""),  # several workers may share a machine, and nobody may steer them
             *("--out", f"json={samples}"),
         )
-        return Launch(argv=called(invocation.command, "k6", args))
+        return Launch(argv=called(_binary(invocation.command), "k6", args))
 
     def reader(self, recorder: Recorder, *, thresholds: Sequence[str]) -> SampleReader:
         """Of lines of JSON."""
@@ -153,6 +153,11 @@ def _metric_of(name: str) -> str:
 def _expression(given: object) -> str | None:
     text = given.get("threshold") if isinstance(given, dict) else given
     return text if isinstance(text, str) else None
+
+
+def _binary(command: str | None) -> str | None:
+    """What starts k6: an author may write `k6 run`, too."""
+    return None if command is None else command.strip().removesuffix(" run")
 
 
 def _script(args: Sequence[str]) -> tuple[str, ...]:
