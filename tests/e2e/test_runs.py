@@ -76,6 +76,11 @@ def test_a_failed_test_is_told_with_its_message_and_its_log(api: Api) -> None:
         assert found.namelist() == ["shard-00000/test_wrong.txt", "index.json"]
     (report,) = [file for file in kept if file["kind"] == "report"]
     assert "test_wrong" in api.http.get(report["url"], headers={"authorization": ""}).text
+    link = api.http.get(f"/api/v1/tests/{run}/report", params={"format": "html"}).json()
+    page = api.http.get(link["url"], headers={"authorization": ""})
+    assert page.headers["content-type"].startswith("text/html")
+    for told in ("1 failure, 1 cause", "arithmetic is off", "the till is open"):
+        assert told in page.text
 
 
 def test_a_test_that_passes_on_retry_is_flaky_and_does_not_gate(api: Api) -> None:

@@ -216,14 +216,17 @@ def test_no_name_acts_in_a_comment() -> None:
     known = {"details", "summary", "code", "sub", "pre"}
     assert set(Page(comment).tags) <= known
     outside = re.sub(r"&#\d+;|<[^>]*>", "", comment)
-    for danger in ("](", "![", "@everyone", "`", "javascript:", "http:"):
+    for danger in ("](", "![", "`", "javascript:", "http:"):
         assert danger not in outside
+    shown = re.sub(r"<(code|pre)>.*?</\1>", "", comment, flags=re.DOTALL)
+    assert "&#64;\u200beveryone" in shown
+    assert "&#64;everyone" not in shown
 
 
 def test_a_comment_folds_failures_and_tells_causes() -> None:
     cases = [case(n, CaseStatus.FAILED, message=f"cannot reach shop-{n}", details="a\n\nb") for n in range(3)]
     comment = render(report([*cases, case(9)]), Format.MARKDOWN).decode()
-    assert comment.startswith("### ❌ demo&#47;shop: failed\n")
+    assert comment.startswith("### ❌ demo/shop: failed\n")
     assert "| tests | passed | failed |" in comment
     assert "3 failures, 1 cause" in comment
     assert comment.count("<details><summary>failed") == 3

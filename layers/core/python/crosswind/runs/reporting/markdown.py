@@ -26,7 +26,8 @@ _SIGNS = {
     VerdictKind.CANCELLED: "🚫",
     VerdictKind.INCONCLUSIVE: "❓",
 }
-_ACTIVE = re.compile(r"[^\w .,;=+\-%]", re.ASCII)
+_BREAK = "\u200b"  # a space of no width
+_ACTIVE = re.compile(r"(?<![^\W_])_|_(?![^\W_])|[^\w .,;=+\-%/]", re.ASCII)
 
 
 def render(report: RunReport) -> bytes:
@@ -79,7 +80,7 @@ def _causes(report: RunReport) -> list[str]:
     lines = [f"**{report.clusters.sentence}**", ""]
     for each in report.clusters.clusters[:_CAUSES]:
         new = " **new**" if each.new else ""
-        lines.append(f"- {each.count:,} of{new} {_code(_joined(each.exception, each.message)[:_MESSAGE])}")
+        lines.append(f"- **{each.count:,}**{new} {_code(_joined(each.exception, each.message)[:_MESSAGE])}")
     if len(report.clusters.clusters) > _CAUSES:
         lines.append(f"- and {len(report.clusters.clusters) - _CAUSES:,} more")
     return [*lines, ""]
@@ -121,17 +122,24 @@ def _notes(report: RunReport) -> list[str]:
 
 
 def _text(text: str) -> str:
+    """As `_plain`; what would mention people or issues is broken up, for that is looked for after Markdown is read."""
+    return _plain(re.sub("([@#])", rf"\1{_BREAK}", text))
+
+
+def _plain(text: str) -> str:
     """On one line; everything but letters, digits and plain punctuation as an entity, which Markdown never reads."""
-    return _ACTIVE.sub(_entity, " ".join(text.split()))
+    return _ACTIVE.sub(_entity, " ".join(text.split())).replace("www.", "www&#46;")
 
 
 def _entity(found: re.Match[str]) -> str:
     character = found[0]
-    return character if not character.isascii() and character.isprintable() else f"&#{ord(character)};"
+    readable = not character.isascii() and (character.isprintable() or character == _BREAK)
+    return character if readable else f"&#{ord(character)};"
 
 
 def _code(text: str) -> str:
-    return f"<code>{_text(text)}</code>"
+    """A code element, in which nobody is mentioned."""
+    return f"<code>{_plain(text)}</code>"
 
 
 def _pre(text: str) -> str:

@@ -108,7 +108,7 @@ class ReportRun:
             run=_facts(run),
             rounds=view.rounds,
             stages=_stages(run, view, works),
-            shards=tuple(self._shards(works[:_MAX_SHARDS], failing, results)),
+            shards=tuple(self._shards(works[:_MAX_SHARDS], failing)),
         )
 
     def _cases(self, run: Run) -> Iterator[Case]:
@@ -223,7 +223,6 @@ class ReportRun:
         self,
         works: Sequence[Work],
         failing: Mapping[str, int],
-        results: Mapping[str, tuple[str, ShardResult]],
     ) -> Iterator[ShardRow]:
         tails = _LOGGED_SHARDS
         for work in works:
@@ -232,7 +231,7 @@ class ReportRun:
             if failing[work_id] and tails and work.commit and work.commit.prefix:
                 tails -= 1
                 tail = self._tail(work.commit.prefix)
-            yield _shard(work, failing[work_id], tail, results.get(work_id))
+            yield _shard(work, failing[work_id], tail)
 
     def _tail(self, prefix: str) -> str | None:
         """The end of an attempt's log."""
@@ -300,11 +299,10 @@ def _stages(run: Run, view: RunView, works: Iterable[Work]) -> tuple[StageRow, .
     )
 
 
-def _shard(work: Work, failing: int, tail: str | None, result: tuple[str, ShardResult] | None) -> ShardRow:
-    """A shard that was never claimed has no start. One that ran was admitted a moment before its command began."""
+def _shard(work: Work, failing: int, tail: str | None) -> ShardRow:
+    """A shard that was never admitted has no start. The lease of one that has ended is gone: it began when admitted."""
     commit = work.commit
     started = work.lease.started_at if work.lease else work.admitted_at
-    said = result[1] if result else None
     return ShardRow(
         work_id=work.key.work_id,
         test=work.test,
@@ -313,7 +311,7 @@ def _shard(work: Work, failing: int, tail: str | None, result: tuple[str, ShardR
         outcome=commit.outcome.value if commit else work.state.value,
         reason=commit.reason if commit else None,
         enqueued_at=to_iso(work.enqueued_at),
-        started_at=said.started_at if said else to_iso(started) if started else None,
+        started_at=to_iso(started) if started else None,
         finished_at=to_iso(commit.at) if commit and work.state is WorkState.DONE else None,
         tests=work.summary.tests if work.summary else work.progress.tests_done,
         failed=failing,
