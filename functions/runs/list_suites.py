@@ -1,6 +1,6 @@
 """GET /api/v1/suites."""
 
-from crosswind.bootstrap import api
+from crosswind.bootstrap import documents
 from crosswind.contracts.requests import SuitePage, SuiteSummary
 from crosswind.edge.api_handler import ApiCall, api_handler
 from crosswind.kernel.clock import to_iso
@@ -9,7 +9,7 @@ from crosswind.kernel.clock import to_iso
 @api_handler("list_suites")
 def handler(call: ApiCall) -> SuitePage:
     """List a team's suites."""
-    page = api.list_suites()(
+    page = documents.list_suites()(
         team=call.query.get("team"), limit=call.limit, cursor=call.cursor, actor=call.actor
     )
     items = tuple(

@@ -1,6 +1,6 @@
 """POST /api/v1/validations."""
 
-from crosswind.bootstrap import api
+from crosswind.bootstrap import documents
 from crosswind.contracts.requests import ValidateAnswer
 from crosswind.edge.api_handler import ApiCall, api_handler
 
@@ -8,4 +8,4 @@ from crosswind.edge.api_handler import ApiCall, api_handler
 @api_handler("validate_suite")
 def handler(call: ApiCall) -> ValidateAnswer:
     """Check a suite."""
-    return ValidateAnswer(valid=True, tests=api.validate_suite()(call.body, actor=call.actor))
+    return ValidateAnswer(valid=True, tests=documents.validate_suite()(call.body, actor=call.actor))

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crosswind.bootstrap import api, chaos_stores, stores
+from crosswind.bootstrap import chaos_stores, documents, stores
 from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
@@ -50,7 +50,7 @@ def _with(experiments: "Experiments") -> "SubmitRun":
         guard=Guard(decide),
         clock=SystemClock(),
         ids=RandomIds(),
-        rules=api.suite_rules(),
+        rules=documents.suite_rules(),
         queue_limit=settings.queue_limit,
         experiments=experiments,
     )
