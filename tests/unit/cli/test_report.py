@@ -95,6 +95,46 @@ def test_a_terminal_gets_no_control_characters(folder: Path, capsys: pytest.Capt
     assert "a?" in out
 
 
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("html", "<!doctype html>"),
+        ("junit", "<testsuites"),
+        ("ctrf", '"CTRF"'),
+        ("markdown", "pays"),
+        ("json", '"cases"'),
+    ],
+)
+def test_what_was_read_is_written_in_another_form(
+    form: str, words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = run(capsys, str(folder / "jest.json"), "--output", f"{form}={folder}/out")
+
+    assert status == 1
+    text = (folder / "out").read_text()
+    assert words.lower() in text.lower()
+    assert "pays" in text
+
+
+def test_an_export_as_junit_says_the_same_when_it_is_read_again(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, str(folder / "jest.json"), "--output", f"junit={folder}/again.xml")
+
+    status, out = run(capsys, "--json", str(folder / "again.xml"))
+
+    document = json.loads(out)
+    assert status == 1
+    assert [document[name] for name in ("tests", "failures", "errors", "skipped")] == [3, 1, 0, 1]
+
+
+def test_a_form_that_nobody_knows_is_refused(folder: Path) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main([str(folder / "green.xml"), "--output", "pdf=out"])
+
+    assert refused.value.code == 2
+
+
 def test_standard_input_is_a_file_too(folder: Path) -> None:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("crosswind")), "report", "-"],

@@ -13,9 +13,10 @@ from typing import Any
 
 from crosswind.adapters.reports.anyformat import AnyReportReader
 from crosswind.contracts.statuses import CaseStatus
-from crosswind.runs.reports import ReportedCase, ReportedSuite, ReportFault
+from crosswind.runs.reports import ReportedCase, ReportedSuite, ReportFault, ReportItem
 
 _OK, _RED, _UNREADABLE = 0, 1, 2
+_FORMS = ("html", "junit", "ctrf", "markdown", "json")
 _MOST_SHOWN = 100  # failures and faults that are told one by one
 _LINES_SHOWN = 6  # of a failure's message
 _RED_STATUSES = frozenset({CaseStatus.FAILED, CaseStatus.ERROR})
@@ -107,7 +108,10 @@ class Summary:
 def main(words: Sequence[str]) -> int:
     """Read the files. Returns the exit status: 0 green, 1 something failed, 2 something could not be read."""
     given = _parser().parse_args(words)
-    summaries = [_read(path) for path in _files(given.files)]
+    kept: list[ReportItem] | None = [] if given.output else None
+    summaries = [_read(path, kept) for path in _files(given.files)]
+    for form, path in given.output:
+        _export(form, path, kept or [], title=", ".join(given.files))
     if given.json:
         print(json.dumps(_document(summaries), ensure_ascii=False))
     else:
@@ -120,6 +124,30 @@ def main(words: Sequence[str]) -> int:
     return _UNREADABLE if any(summary.fault_count for summary in summaries) else _OK
 
 
+def _export(form: str, path: str, items: Sequence[ReportItem], *, title: str) -> None:
+    """Write what was read in another form."""
+    from crosswind.runs.reporting import render  # noqa: PLC0415  # only exports need the models of reports
+    from crosswind.runs.reporting.assembling import from_items  # noqa: PLC0415
+
+    data = render(from_items(items, title=title), form)
+    if path == "-":
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        print(f"error: {path} cannot be written: {error.strerror or error}", file=sys.stderr)
+        raise SystemExit(_UNREADABLE) from error
+
+
+def _output(text: str) -> tuple[str, str]:
+    form, separator, path = text.partition("=")
+    if form not in _FORMS or not separator or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not FORMAT=FILE with a format of {', '.join(_FORMS)}")
+    return form, path
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="crosswind report",
@@ -128,6 +156,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="a report, a folder of reports, or - for standard input"
+    )
+    parser.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        type=_output,
+        metavar="FORMAT=FILE",
+        help=f"write what was read as {', '.join(_FORMS)} too; may be given several times",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     return parser
@@ -142,7 +178,7 @@ def _files(given: Sequence[str]) -> Iterator[str]:
             yield each
 
 
-def _read(path: str) -> Summary:
+def _read(path: str, kept: list[ReportItem] | None) -> Summary:
     summary = Summary(path)
     try:
         stream = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115  # closed below
@@ -154,6 +190,8 @@ def _read(path: str) -> Summary:
         summary.format = found.value if found else None
         for item in items:
             summary.add(item)
+            if kept is not None:
+                kept.append(item)
     return summary
 
 

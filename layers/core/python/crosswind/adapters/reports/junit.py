@@ -130,6 +130,7 @@ class _Document:
         self._open: list[_Element] = []
         self._suites: list[_Owner] = []
         self._case: _Owner | None = None
+        self._file = ""  # of the last suite that named one: Cypress and mocha name it of an empty suite before the others
         self._parser = expat.ParserCreate(encoding)
         self._parser.buffer_text = True
         self._parser.buffer_size = _CHUNK
@@ -231,6 +232,7 @@ class _Document:
     def _element(self, name: str, parent: _Element | None, attributes: dict[str, str]) -> _Element:
         inside = parent.kind if parent else "suite"
         if name in {"testsuites", "testsuite"} and inside == "suite":
+            self._file = attributes.get("file", self._file)
             self._suites.append(self._owner(attributes, is_root=name == "testsuites"))
             return _Element("suite")
         if name == "testcase" and self._case is None:
@@ -324,7 +326,7 @@ class _Document:
                 status=status,
                 duration_seconds=seconds_of(attributes.get("time")),
                 line=case.line,
-                file=attributes.get("file") or None,
+                file=attributes.get("file") or self._file or None,
                 problems=tuple(case.problems),
                 reruns=tuple(case.reruns),
                 properties=tuple(case.properties),
