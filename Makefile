@@ -6,13 +6,13 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 STAGES := local dev staging prod
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help venv demo demo-chaos up down test test-iam properties bench check format format-check lint types imports synth docs clean
+.PHONY: help venv demo demo-chaos up down test test-iam properties fuzz bench check format format-check lint types imports synth docs images clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -50,6 +50,9 @@ test-iam: venv ## Run the main job and the access tests once more, with IAM enfo
 properties: venv ## Search with new random examples for what breaks a property; the suite itself takes the same ones each time
 	@HYPOTHESIS_PROFILE=search $(BIN)/pytest -n $(WORKERS) -m hypothesis tests/unit
 
+fuzz: venv ## Damage reports for a minute and read them: no reader may raise
+	@$(BIN)/python -m tests.fuzz.readers
+
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports
 	@$(BIN)/python -m tests.bench.scale
@@ -61,11 +64,14 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.admission
 	@$(BIN)/python -m tests.bench.costs
 	@$(BIN)/python -m tests.bench.pulling
+	@$(BIN)/python -m tests.bench.load_merge
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.storm
+	@$(BIN)/python -m tests.bench.readers
 	@$(BIN)/python -m tests.bench.gate
 	@$(BIN)/python -m tests.bench.experiments
 	@$(BIN)/python -m tests.bench.chaos_toolkit
+	@$(BIN)/python -m tests.bench.live
 
 check: format-check lint types imports test test-iam ## Everything that CI checks
 
@@ -93,7 +99,11 @@ synth: venv ## Synthesize every stage, with cdk-nag's rules
 
 docs: venv ## Write the generated documents anew: OpenAPI, the specs' JSON Schemas and the chaos matrix
 	@$(BIN)/python -m crosswind.edge.openapi docs/api
+	@mkdir -p build
 	@$(BIN)/python -m tests.unit.chaos.engine.matrix > build/chaos-matrix.md && mv build/chaos-matrix.md docs/chaos-matrix.md
+
+images: venv ## Build the container images with podman or docker; IMAGES="base pytest" for some, LOCAL_BASE=1 without a registry
+	@$(BIN)/python -m containers.build $(if $(LOCAL_BASE),--local-base) $(IMAGES)
 
 clean: ## Remove what these targets made here; the embedded cloud's data stays
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

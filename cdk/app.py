@@ -17,6 +17,7 @@ from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
 from cdk.stacks.chaos_fis import ChaosFisStack
 from cdk.stacks.edge import EdgeStack
+from cdk.stacks.live import LiveStack
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import RunsStack
 from cdk.stacks.runs_api import RunsApiStack
@@ -50,6 +51,15 @@ def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, r
         platform=platform,
         runs=runs,
     )
+    live = LiveStack(
+        app,
+        f"{prefix}-live",
+        stage=stage,
+        packages=packages,
+        platform=platform,
+        runs=runs,
+        issuers=issuers,
+    )
     runs_api = RunsApiStack(
         app,
         f"{prefix}-runs-api",
@@ -59,6 +69,7 @@ def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, r
         runs=runs,
         schedules=schedules,
         chaos=chaos,
+        live=live,
     )
     chaos_api = ChaosApiStack(
         app,
@@ -77,7 +88,7 @@ def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, r
         operations=runs_api.functions | chaos_api.functions,
         issuers=issuers,
     )
-    stacks: list[Stack] = [runs, schedules, chaos, runs_api, chaos_api, edge]
+    stacks: list[Stack] = [runs, schedules, chaos, live, runs_api, chaos_api, edge]
     if chaos.fault_injection is not None:
         fis = ChaosFisStack(app, f"{prefix}-chaos-fis", stage=stage, fault_injection=chaos.fault_injection)
         stacks.append(fis)
@@ -93,6 +104,7 @@ def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, r
             runs=runs,
             schedules=schedules,
             chaos=chaos,
+            live=live,
             runs_api=runs_api,
             chaos_api=chaos_api,
             edge=edge,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from constructs import IConstruct
 
-from cdk import nag_chaos
+from cdk import nag_chaos, nag_live
 from cdk.acknowledging import (
     ACCOUNT,
     ALARMS,
@@ -24,8 +24,10 @@ from cdk.acknowledging import (
 from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
 from cdk.stacks.edge import EdgeStack
+from cdk.stacks.live import LiveStack
+from cdk.stacks.objects import ARCHIVE_OBJECTS, ARTIFACTS, CHAOS, CLASSED_OBJECTS, MONITOR_OBJECTS, SOURCES
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import ARTIFACTS, CHAOS, MONITOR_OBJECTS, SOURCES, RunsStack
+from cdk.stacks.runs import RunsStack
 from cdk.stacks.runs_api import RunsApiStack
 from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage
@@ -45,6 +47,7 @@ class Deployment:
     runs: RunsStack
     schedules: SchedulesStack
     chaos: ChaosStack
+    live: LiveStack
     runs_api: RunsApiStack
     chaos_api: ChaosApiStack
     edge: EdgeStack
@@ -60,8 +63,9 @@ def acknowledge(made: Deployment) -> None:
     _acknowledge_machine(stage, runs)
     _acknowledge_api(stage, made.edge)
     nag_chaos.acknowledge(stage, platform=made.platform, chaos=made.chaos, api=made.chaos_api)
+    nag_live.acknowledge(stage, made.live)
     if not stage.point_in_time_recovery:
-        for table in (runs.runs_table, runs.queue_table, runs.tests_table, made.chaos.table):
+        for table in (runs.runs_table, runs.queue_table, runs.tests_table, runs.live_table, made.chaos.table):
             accept(table, "DDB3", "This stage holds no data that must be recovered.")
 
 
@@ -104,6 +108,7 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
         "list_results",
         "list_artifacts",
         "get_run_report",
+        "get_archive",
         "read_logs",
         "rerun_run",
         "why_run",
@@ -117,10 +122,13 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
         *(runs.workers[name].role for name in recovering),
         *(api.functions[name].role for name in readers),
         runs.recorder.role,
+        runs.archives.builder.role,
         runs.runner_policy,
     ]
     for grantee in grantees:
         accept_wildcards(grantee, {f"{artifacts}/{ARTIFACTS}*": RUN_OBJECTS})
+    for grantee in (api.functions["get_archive"].role, runs.archives.builder.role):
+        accept_wildcards(grantee, {f"{artifacts}/{ARCHIVE_OBJECTS}": RUN_OBJECTS})
     for grantee in (
         api.functions["submit_run"].role,
         api.functions["create_plan"].role,
@@ -138,6 +146,7 @@ def _acknowledge_runner(stage: Stage, platform: PlatformStack, runs: RunsStack) 
         "*": f"{TOKENS} Nor for GetMetricData. {ALARMS}",
         f"arn:<AWS::Partition>:secretsmanager:{ACCOUNT}:secret:crosswind/{stage.name}/*": _SECRETS,
         **{f"{artifacts}/{keys}": _EXPERIMENT_OBJECTS for keys in (f"{CHAOS}*", *MONITOR_OBJECTS)},
+        f"{artifacts}/{CLASSED_OBJECTS}": RUN_OBJECTS,
     }
     accept_wildcards(runs.runner_policy, reasons)
 

@@ -18,8 +18,8 @@ from cdk.constructs.fault_injection import FaultInjection
 from cdk.constructs.python_function import PythonFunction
 from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
+from cdk.stacks.objects import ARTIFACTS, CHAOS, SOURCES
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import ARTIFACTS, CHAOS, SOURCES
 from cdk.stages import Stage
 
 _ARN = "arn:<AWS::Partition>"

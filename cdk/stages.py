@@ -30,6 +30,10 @@ class Stage:
     archive_days: int
     """After so many days objects of runs move to Glacier Instant Retrieval."""
 
+    recording_days: int
+    """After so many days screenshots, videos and traces of runs expire: they are most of the bytes, and are looked at
+    soon or never."""
+
     retention_days: int
     """After so many days runs, their objects and unused sources expire."""
 
@@ -75,6 +79,7 @@ LOCAL: Final = Stage(
     log_retention_days=7,
     encrypted_logs=False,
     archive_days=30,
+    recording_days=30,
     retention_days=90,
     authorizer_cache_seconds=0,
     requests_per_second=1_000,
@@ -102,6 +107,7 @@ DEV: Final = Stage(
     log_retention_days=14,
     encrypted_logs=True,
     archive_days=30,
+    recording_days=30,
     retention_days=90,
     authorizer_cache_seconds=300,
     requests_per_second=50,
@@ -129,6 +135,7 @@ STAGING: Final = Stage(
     log_retention_days=30,
     encrypted_logs=True,
     archive_days=30,
+    recording_days=30,
     retention_days=90,
     authorizer_cache_seconds=300,
     requests_per_second=100,
@@ -156,6 +163,7 @@ PROD: Final = Stage(
     log_retention_days=90,
     encrypted_logs=True,
     archive_days=30,
+    recording_days=30,
     retention_days=90,
     authorizer_cache_seconds=300,
     requests_per_second=500,

@@ -3,7 +3,7 @@
 CDK's own `grant_read_data` and its like give wildcards of actions; these do not.
 """
 
-from aws_cdk import ArnFormat, Stack, aws_events, aws_iam, aws_kms, aws_s3, aws_sns, aws_sqs
+from aws_cdk import ArnFormat, Stack, aws_apigatewayv2, aws_events, aws_iam, aws_kms, aws_s3, aws_sns, aws_sqs
 from aws_cdk import aws_stepfunctions as sfn
 
 from cdk.constructs.table import Table
@@ -20,6 +20,20 @@ def read_table(grantee: aws_iam.IGrantable, table: Table) -> None:
         indexes = [f"{arn}/index/{name}" for name in table.index_names]
         aws_iam.Grant.add_to_principal(grantee=grantee, actions=["dynamodb:Query"], resource_arns=indexes)
     table.key.grant(grantee, "kms:Decrypt", "kms:DescribeKey")
+
+
+def glance_at_table(grantee: aws_iam.IGrantable, table: Table) -> None:
+    """Read single items, by keys that are known."""
+    arn = table.table.table_arn
+    aws_iam.Grant.add_to_principal(grantee=grantee, actions=["dynamodb:GetItem"], resource_arns=[arn])
+    table.key.grant(grantee, "kms:Decrypt", "kms:DescribeKey")
+
+
+def mark_in_table(grantee: aws_iam.IGrantable, table: Table) -> None:
+    """Update items, and nothing else."""
+    arn = table.table.table_arn
+    aws_iam.Grant.add_to_principal(grantee=grantee, actions=["dynamodb:UpdateItem"], resource_arns=[arn])
+    table.key.grant(grantee, "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
 
 
 def write_table(grantee: aws_iam.IGrantable, table: Table) -> None:
@@ -60,6 +74,13 @@ def write_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, prefix: s
     )
 
 
+def tag_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, pattern: str) -> None:
+    """Write objects with tags, where their keys match."""
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee, actions=["s3:PutObjectTagging"], resource_arns=[bucket.arn_for_objects(pattern)]
+    )
+
+
 def put_objects(grantee: aws_iam.IGrantable, bucket: aws_s3.IBucket, *patterns: str) -> None:
     """Write objects whose keys match, without reading others."""
     bucket_key(bucket).grant(grantee, "kms:Decrypt", "kms:GenerateDataKey")
@@ -91,6 +112,18 @@ def consume(grantee: aws_iam.IGrantable, queue: aws_sqs.Queue) -> None:
 def answer_tokens(grantee: aws_iam.IGrantable) -> None:
     """Answer task tokens. IAM knows no resource for this action; the secret is the token itself."""
     aws_iam.Grant.add_to_principal(grantee=grantee, actions=["states:SendTaskSuccess"], resource_arns=["*"])
+
+
+def post_to_sockets(grantee: aws_iam.IGrantable, stage: aws_apigatewayv2.WebSocketStage) -> None:
+    """Send messages to the connections of a WebSocket API's stage; not to look at them or close them."""
+    arn = Stack.of(stage).format_arn(
+        service="execute-api",
+        resource=stage.api.api_id,
+        resource_name=f"{stage.stage_name}/POST/@connections/*",
+    )
+    aws_iam.Grant.add_to_principal(
+        grantee=grantee, actions=["execute-api:ManageConnections"], resource_arns=[arn]
+    )
 
 
 def start_executions(grantee: aws_iam.IGrantable, machine: sfn.StateMachine) -> None:

@@ -1,13 +1,17 @@
 """The only place that makes an S3 bucket: private, TLS only, encrypted, with an end to everything in it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aws_cdk import Duration, RemovalPolicy, aws_kms, aws_s3
 from constructs import Construct
 
 from cdk.stages import Stage
+from crosswind.runs.files import CLASS_TAG
 
 _UNFINISHED_UPLOAD_DAYS = 7
+_SMALLEST_ARCHIVED_BYTES = 1024 * 1024
+"""Moving an object costs as much as two months of some 600 KiB save; docs/artifacts.md has the sum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,9 @@ class BucketProps:
     prefixes: tuple[str, ...]
     archive: bool
     """Whether objects move to Glacier Instant Retrieval; where they are read again and again they do not."""
+
+    shorter: Mapping[str, int] = field(default_factory=dict)
+    """Days until objects with a tag `class` of this value expire, where that is before the others do."""
 
 
 class Bucket(Construct):
@@ -61,7 +68,17 @@ class Bucket(Construct):
                 id=f"expire-{prefix}",
                 prefix=f"{prefix}/",
                 expiration=Duration.days(stage.retention_days),
-                transitions=[glacier] if self._props.archive else None,
+            )
+            if self._props.archive:
+                self.bucket.add_lifecycle_rule(
+                    id=f"archive-{prefix}",
+                    prefix=f"{prefix}/",
+                    object_size_greater_than=_SMALLEST_ARCHIVED_BYTES,
+                    transitions=[glacier],
+                )
+        for value, days in self._props.shorter.items():
+            self.bucket.add_lifecycle_rule(
+                id=f"expire-{value}", tag_filters={CLASS_TAG: value}, expiration=Duration.days(days)
             )
         self.bucket.add_lifecycle_rule(
             id="unfinished-uploads",

@@ -21,8 +21,9 @@ from cdk.constructs.schedules import Schedules
 from cdk.constructs.state_machine import StateMachine, StateMachineProps
 from cdk.constructs.table import Index, Table, TableProps
 from cdk.constructs.topic import encrypted_topic
+from cdk.stacks.objects import CHAOS
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import CHAOS, RunsStack
+from cdk.stacks.runs import RunsStack
 from cdk.stages import Stage, Surroundings
 from crosswind.contracts.events import EXPERIMENT_FINISHED, RUN_FINISHED, STAGE_MOVED
 from crosswind.contracts.schedules import EventType

@@ -8,8 +8,8 @@ from cdk.constructs import access
 from cdk.constructs.api_functions import ApiFunctionProps, api_functions
 from cdk.constructs.python_function import Code, PythonFunction
 from cdk.stacks.chaos import ChaosStack
+from cdk.stacks.objects import CHAOS
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import CHAOS
 from cdk.stages import Stage
 
 _NEEDS_NO_STORE = {"list_experiment_templates"}

@@ -1,5 +1,7 @@
 """What every area stands on: the data key, the event bus, the buckets, the topic of the alarms."""
 
+from dataclasses import replace
+
 from aws_cdk import CfnOutput, RemovalPolicy, Stack, aws_events, aws_kms
 from constructs import Construct
 
@@ -7,10 +9,14 @@ from cdk.constructs.alarm_topic import AlarmTopic
 from cdk.constructs.bucket import AccessLogBucket, Bucket, BucketProps
 from cdk.constructs.log_group import let_logs_use
 from cdk.stages import Stage
+from crosswind.contracts.work import FileClass
+from crosswind.runs.files import ARCHIVE_CLASS
 
 ARTIFACTS_PREFIX = "runs"
 CHAOS_PREFIX = "chaos"
 SOURCES_PREFIX = "sources"
+_ARCHIVE_DAYS = 7  # it can be built again
+RECORDINGS = (FileClass.SCREENSHOT, FileClass.VIDEO, FileClass.TRACE)
 
 
 class PlatformStack(Stack):
@@ -50,14 +56,18 @@ class PlatformStack(Stack):
     def _define_buckets(self) -> None:
         logs = AccessLogBucket(self, "AccessLogs", stage=self._stage)
 
-        def bucket(name: str, *prefixes: str, archive: bool) -> Bucket:
-            props = BucketProps(
-                stage=self._stage, key=self.key, access_logs=logs.bucket, prefixes=prefixes, archive=archive
-            )
-            return Bucket(self, name, props=props)
-
-        self.artifacts = bucket("Artifacts", ARTIFACTS_PREFIX, CHAOS_PREFIX, archive=True)
-        self.sources = bucket("Sources", SOURCES_PREFIX, archive=False)
+        artifacts = BucketProps(
+            stage=self._stage,
+            key=self.key,
+            access_logs=logs.bucket,
+            prefixes=(ARTIFACTS_PREFIX, CHAOS_PREFIX),
+            archive=True,
+            shorter={each.value: self._stage.recording_days for each in RECORDINGS}
+            | {ARCHIVE_CLASS: _ARCHIVE_DAYS},
+        )
+        sources = replace(artifacts, prefixes=(SOURCES_PREFIX,), archive=False, shorter={})
+        self.artifacts = Bucket(self, "Artifacts", props=artifacts)
+        self.sources = Bucket(self, "Sources", props=sources)
 
     def _define_alarm_topic(self) -> AlarmTopic:
         made = AlarmTopic(self, "Alarms", key=self.key, description=f"Crosswind {self._stage.name}")

@@ -5,27 +5,24 @@ The API's Lambdas are in a stack of their own (runs_api).
 
 from dataclasses import dataclass
 
-from aws_cdk import CfnOutput, Duration, Stack, aws_cloudwatch, aws_events, aws_events_targets, aws_iam
+from aws_cdk import CfnOutput, Duration, Stack, aws_events, aws_events_targets, aws_iam
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
 from cdk.assets import Packages
 from cdk.constructs import access
-from cdk.constructs.alarm import add_alarm, add_silence_alarm
+from cdk.constructs.archives import Archives, ArchivesProps
 from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
 from cdk.constructs.queue import Queue, QueueProps
 from cdk.constructs.state_machine import MapData, StateMachine, StateMachineProps
 from cdk.constructs.table import Index, Table, TableProps
-from cdk.stacks.platform import ARTIFACTS_PREFIX, CHAOS_PREFIX, SOURCES_PREFIX, PlatformStack
+from cdk.stacks import objects
+from cdk.stacks.objects import ARTIFACTS, CHAOS, SOURCES
+from cdk.stacks.platform import PlatformStack
+from cdk.stacks.runs_alarms import watch_the_sweep
 from cdk.stages import Stage
 from crosswind.contracts.events import RUN_FINISHED
 from crosswind.settings import ControlSettings, Settings, StoreSettings, TaskSettings
-
-ARTIFACTS = f"{ARTIFACTS_PREFIX}/"
-SOURCES = f"{SOURCES_PREFIX}/"
-CHAOS = f"{CHAOS_PREFIX}/"
-MONITOR_OBJECTS = (f"{CHAOS}*/samples/*", f"{CHAOS}*/monitor/*")
-"""What a runner writes that monitors an experiment. What steers the monitor lies beside it, and is not a runner's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +55,17 @@ class RunsStack(Stack):
     runs_table: Table
     queue_table: Table
     tests_table: Table
+    live_table: Table
     admission: Queue
     executor: Queue
     watch: Queue
+    live: Queue
     finished: Queue
     machine: StateMachine
     tasks: dict[str, PythonFunction]
     workers: dict[str, PythonFunction]
     recorder: PythonFunction
+    archives: Archives
     runner_policy: aws_iam.ManagedPolicy
     runner_role: aws_iam.Role
 
@@ -89,6 +89,7 @@ class RunsStack(Stack):
         self._define_workers()
         self._feed_workers()
         self._define_recorder()
+        self._define_archives()
         self._define_runner_role()
         self._grant_tasks()
         self._grant_workers()
@@ -106,6 +107,8 @@ class RunsStack(Stack):
             "admission_queue_url": self.admission.queue.queue_url,
             "executor_queue_url": self.executor.queue.queue_url,
             "watch_queue_url": self.watch.queue.queue_url,
+            "live_table": self.live_table.table.table_name,
+            "live_queue_url": self.live.queue.queue_url,
             "event_bus_name": self._platform.bus.event_bus_name,
             "retention_days": self._stage.retention_days,
         }
@@ -132,7 +135,8 @@ class RunsStack(Stack):
     @property
     def functions(self) -> dict[str, PythonFunction]:
         """Every Lambda of the stack by its module."""
-        return self.tasks | self.workers | {"record_history": self.recorder}
+        fed = {"record_history": self.recorder, "build_archive": self.archives.builder}
+        return self.tasks | self.workers | fed
 
     def _define_tables(self) -> None:
         stage, key = self._stage, self._platform.key
@@ -143,6 +147,7 @@ class RunsStack(Stack):
         self.runs_table = Table(self, "Runs", props=TableProps(stage=stage, key=key, indexes=indexes))
         self.queue_table = Table(self, "Queue", props=TableProps(stage=stage, key=key))
         self.tests_table = Table(self, "Tests", props=TableProps(stage=stage, key=key))
+        self.live_table = Table(self, "Live", props=TableProps(stage=stage, key=key))
 
     def _define_queues(self) -> None:
         def hidden_for(consumer: str) -> Duration:
@@ -164,6 +169,9 @@ class RunsStack(Stack):
         )
         self.executor = queue("Executor", consumer=None, max_receives=10, oldest=Duration.minutes(10))
         self.watch = queue("Watch", consumer="watch_run", max_receives=5, oldest=Duration.minutes(15))
+
+        # The fan-out is in the live stack. What waited for a minute is no news, and clients read it by REST.
+        self.live = queue("LiveNews", consumer=None, max_receives=2, oldest=Duration.minutes(2))
 
     def _function(self, module: str, name: str, limits: _Limits, settings: Settings) -> PythonFunction:
         props = PythonFunctionProps(
@@ -255,27 +263,7 @@ class RunsStack(Stack):
             targets=[aws_events_targets.LambdaFunction(sweep, retry_attempts=0)],
         )
         if self._stage.alarms:
-            add_silence_alarm(
-                self,
-                "SweepSilent",
-                metric=sweep.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
-                periods=2,
-                meaning="The sweep has not run for ten minutes: lost runs are not recovered. Is its rule enabled?",
-            )
-            add_alarm(
-                self,
-                "RunsOrphaned",
-                metric=aws_cloudwatch.Metric(
-                    namespace="Crosswind",
-                    metric_name="OrphanedRuns",
-                    dimensions_map={"stage": self._stage.name, "service": "crosswind"},
-                    period=Duration.minutes(5),
-                    statistic="Sum",
-                ),
-                above=5,
-                meaning="More than five runs in five minutes had lost their execution and were recovered: "
-                "see the failed executions of the state machine.",
-            )
+            watch_the_sweep(self, sweep, stage=self._stage)
 
     def _define_recorder(self) -> None:
         """The tests' history is told of every finished run through a queue of its own: never in a run's way."""
@@ -304,6 +292,18 @@ class RunsStack(Stack):
             targets=[aws_events_targets.SqsQueue(self.finished.queue)],
         )
 
+    def _define_archives(self) -> None:
+        props = ArchivesProps(
+            stage=self._stage,
+            key=self._platform.key,
+            code=self._code,
+            settings=self.task_settings(),
+            bucket=self._platform.artifacts.bucket,
+            files=ARTIFACTS,
+            archives=objects.ARCHIVE_OBJECTS,
+        )
+        self.archives = Archives(self, "Archives", props=props)
+
     def _define_runner_role(self) -> None:
         """What `crosswind-runner` may do: a policy for the roles of pods, and a role for the hosts of this account."""
         policy = aws_iam.ManagedPolicy(self, "RunnerPolicy", description="A Crosswind runner's permissions")
@@ -311,10 +311,13 @@ class RunsStack(Stack):
         access.send(policy, self.admission.queue)
         access.write_table(policy, self.runs_table)
         access.write_table(policy, self.queue_table)
+        access.glance_at_table(policy, self.live_table)  # who watches
+        access.send(policy, self.live.queue)
         access.write_objects(policy, self._platform.artifacts.bucket, ARTIFACTS)
+        access.tag_objects(policy, self._platform.artifacts.bucket, objects.CLASSED_OBJECTS)
         access.write_objects(policy, self._platform.sources.bucket, SOURCES)
         access.read_objects(policy, self._platform.artifacts.bucket, CHAOS)
-        access.put_objects(policy, self._platform.artifacts.bucket, *MONITOR_OBJECTS)
+        access.put_objects(policy, self._platform.artifacts.bucket, *objects.MONITOR_OBJECTS)
         access.answer_tokens(policy)
         access.read_alarms(policy)  # probes of experiments ask them
         access.read_metrics(policy)

@@ -1,5 +1,7 @@
 """The API's Lambdas of the runs area: one per operation, with grants of its own. The gateway is in the edge stack."""
 
+from dataclasses import asdict
+
 from aws_cdk import Stack
 from constructs import Construct
 
@@ -8,10 +10,13 @@ from cdk.constructs import access
 from cdk.constructs.api_functions import ApiFunctionProps, api_functions
 from cdk.constructs.python_function import Code, PythonFunction
 from cdk.stacks.chaos import ChaosStack
+from cdk.stacks.live import LiveStack
+from cdk.stacks.objects import ARTIFACTS, SOURCES
 from cdk.stacks.platform import PlatformStack
-from cdk.stacks.runs import ARTIFACTS, SOURCES, RunsStack
+from cdk.stacks.runs import RunsStack
 from cdk.stacks.schedules import SchedulesStack
 from cdk.stages import Stage
+from crosswind.settings import ArchiveSettings, Settings
 
 _SETS_ALARMS = ("put_schedule", "resume_schedule", "pause_schedule", "delete_schedule")
 _KNOW_CHAOS = ("record_deployment", "submit_run", "create_plan")
@@ -33,6 +38,7 @@ class RunsApiStack(Stack):
         runs: RunsStack,
         schedules: SchedulesStack,
         chaos: ChaosStack,
+        live: LiveStack,
     ) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
@@ -40,13 +46,19 @@ class RunsApiStack(Stack):
         self._runs = runs
         self._schedules = schedules
         self._chaos = chaos
+        self._live = live
         self._define_functions(packages)
         self._grant_reads()
         self._grant_writes()
 
     def _define_functions(self, packages: Packages) -> None:
         control = self._runs.control_settings()
-        special = {name: (self._schedules.settings(),) for name in _SETS_ALARMS}
+        archives = ArchiveSettings(
+            **asdict(control), archive_queue_url=self._runs.archives.orders.queue.queue_url
+        )
+        special: dict[str, tuple[Settings, ...]] = {"get_archive": (archives,)}
+        special |= {name: (self._schedules.settings(),) for name in _SETS_ALARMS}
+        special["watch_live"] = (control, self._live.address())
         self.functions = api_functions(
             self,
             props=ApiFunctionProps(
@@ -58,7 +70,8 @@ class RunsApiStack(Stack):
 
     def _grant_reads(self) -> None:
         artifacts = self._platform.artifacts.bucket
-        for name in ("list_runs", "get_run", "list_results", "list_artifacts", "read_logs"):
+        readers = ("list_runs", "get_run", "list_results", "list_artifacts", "get_archive", "read_logs")
+        for name in (*readers, "watch_live"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
         for name in ("get_queue", "get_team_queue"):
             access.read_table(self.functions[name].role, self._runs.queue_table)
@@ -68,13 +81,14 @@ class RunsApiStack(Stack):
         access.read_table(report, self._runs.runs_table)
         access.read_table(report, self._runs.tests_table)
         access.write_objects(report, artifacts, ARTIFACTS)
-        for name in ("list_suites", "get_suite"):
+        for name in ("list_suites", "get_suite", "list_frameworks", "get_framework", "validate_suite"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
-        for name in ("list_results", "list_artifacts", "read_logs"):
+        for name in ("list_results", "list_artifacts", "get_archive", "read_logs"):
             access.read_objects(self.functions[name].role, artifacts, ARTIFACTS)
 
     def _grant_writes(self) -> None:
         runs, platform = self._runs, self._platform
+        access.mark_in_table(self.functions["watch_live"].role, runs.live_table)
         for name in ("pause_run", "resume_run"):
             access.write_table(self.functions[name].role, runs.runs_table)
         for name in ("pause_run", "resume_run", "put_team_queue"):
@@ -83,6 +97,8 @@ class RunsApiStack(Stack):
             access.send(self.functions[name].role, runs.admission.queue)
 
         for name in ("submit_run", "cancel_run", "put_suite", "delete_suite"):
+            access.write_table(self.functions[name].role, runs.runs_table)
+        for name in ("put_framework", "delete_framework"):
             access.write_table(self.functions[name].role, runs.runs_table)
 
         submit = self.functions["submit_run"].role
@@ -97,6 +113,7 @@ class RunsApiStack(Stack):
         access.answer_tokens(cancel)
         access.send(cancel, runs.admission.queue)
 
+        runs.archives.let_order(self.functions["get_archive"])
         self._grant_reruns()
         self._grant_plans()
         self._grant_history()

@@ -1,7 +1,8 @@
 """GET /api/v1/tests/{id}/results."""
 
 from crosswind.bootstrap import api
-from crosswind.contracts.requests import CasePage, CaseStatus
+from crosswind.contracts.requests import CasePage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.edge.api_handler import ApiCall, api_handler
 
 

@@ -46,8 +46,8 @@ def measure(cloud: Cloud, folder: Path, *, shards: int, concurrency: int) -> dic
         **emulator.client_environment(cloud.home, cloud.state),
         **json.loads(cloud.state.outputs["RunnerEnvironment"]),
         "CROSSWIND_WORK_FOLDER": str(folder),
-        "CROSSWIND_LOG_FLUSH_SECONDS": "30",
-        "CROSSWIND_LOG_SLOWEST_SECONDS": "120",
+        "CROSSWIND_LIVE_SECONDS": "1.5",
+        "CROSSWIND_QUIET_SECONDS": "30",
     }
     dynamo = Dynamo(cloud.client("dynamodb"))
     DynamoQueueStore(dynamo=dynamo, table=environ["CROSSWIND_QUEUE_TABLE"]).register_slots(concurrency)

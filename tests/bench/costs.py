@@ -13,6 +13,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from moto import mock_aws
 from crosswind.bootstrap import clients, tasks, workers
 from crosswind.bootstrap import runner as leasing
 from crosswind.contracts.requests import RunState
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import (
     ArchiveRef,
     FileRef,
@@ -155,8 +155,8 @@ def measure(*, shards: int, minutes: float) -> dict[str, Any]:
                 **{name: values[name] for name in RunnerSettings.__dataclass_fields__ if name in values},
                 "runner_id": "bench",
                 "work_folder": ".",
-                "log_flush_seconds": 30.0,
-                "log_slowest_seconds": 120.0,
+                "live_seconds": 1.5,
+                "quiet_seconds": 30.0,
             }
         )
         ledger = Ledger()
@@ -193,13 +193,14 @@ def _surroundings() -> dict[str, Any]:
     )
     queues = {
         f"{name}_queue_url": clients.sqs().create_queue(QueueName=name)["QueueUrl"]
-        for name in ("admission", "executor", "watch")
+        for name in ("admission", "executor", "watch", "live")
     }
     return {
         "stage": "bench",
         "runs_table": tables.runs,
         "queue_table": tables.queue,
         "tests_table": tables.tests,
+        "live_table": tables.live,
         "artifacts_bucket": "bench",
         "sources_bucket": "bench",
         "event_bus_name": "default",
@@ -275,16 +276,15 @@ def _pass_time(
     workers.watch_run()(run_id)
     _multiply(ledger, before, calls, timedelta(minutes=minutes) / WATCH_INTERVAL - 1)
     ledger.calls["s3.PutObject"] += _log_chunks(settings, minutes * 60) * len(held)
+    ledger.calls["s3.PutObject"] += len(held)  # events, at the end
+    asked = minutes * 60 / (2 * settings.live_seconds) * len(held)  # whether someone watches
+    ledger.calls["dynamodb.GetItem"] += round(asked)
+    ledger.read_units += asked / 2
 
 
 def _log_chunks(settings: RunnerSettings, seconds: float) -> int:
-    """Uploads of a log that grows all the time by less than a chunk (crosswind.runner.logs), the last one at the end."""
-    pause, at, chunks = settings.log_flush_seconds, settings.log_flush_seconds, 1
-    while at < seconds:
-        chunks += 1
-        pause = min(settings.log_slowest_seconds, pause * 2)
-        at += pause
-    return chunks
+    """Uploads of a log that grows all the time by less than a chunk, and that nobody watches."""
+    return ceil(seconds / settings.quiet_seconds)
 
 
 def _multiply(ledger: Ledger, units: tuple[float, float], calls: Counter[str], times: float) -> None:
@@ -300,7 +300,7 @@ def _write_orders(artifacts: Any, shards: int) -> list[Ticket]:
         test="api",
         variant="",
         archive=ArchiveRef(key="a", digest="sha256:" + "0" * 64, size=1),
-        framework=Framework.PYTEST,
+        framework="pytest",
         args=("tests",),
         env={"PYTHONPATH": ".deps"},
         selection=tuple(f"tests/api/test_orders.py::test_{number}" for number in range(40)),

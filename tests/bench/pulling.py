@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import ShardOrder
 from tests.unit.runner.rig import Rig
 
@@ -46,7 +45,7 @@ def main() -> None:
     ways: dict[str, tuple[int, Callable[[Rig], ShardOrder]]] = {
         "one selection": (
             0,
-            lambda rig: rig.shard(SUITE, framework=Framework.PYTEST, selection=ALL, timeout_seconds=300),
+            lambda rig: rig.shard(SUITE, framework="pytest", selection=ALL, timeout_seconds=300),
         ),
         "10 batches of 50 tests": (
             10,

@@ -72,8 +72,8 @@ def main() -> None:
                     **json.loads(state.outputs["RunnerEnvironment"]),
                     "CROSSWIND_RUNNER_ID": "bench",
                     "CROSSWIND_WORK_FOLDER": folder,
-                    "CROSSWIND_LOG_FLUSH_SECONDS": "30",
-                    "CROSSWIND_LOG_SLOWEST_SECONDS": "120",
+                    "CROSSWIND_LIVE_SECONDS": "1.5",
+                    "CROSSWIND_QUIET_SECONDS": "30",
                 }
             )
             api = Api.at(state.endpoint, token(cloud.home, state.endpoint))

@@ -17,6 +17,13 @@ from tests.fakes import MemoryObjectStore
 HOUR = timedelta(hours=1)
 
 
+def _write_and_fail(store: ObjectStore, key: str, blocks: list[bytes]) -> None:
+    with store.create(key, content_type="text/plain") as stream:
+        for block in blocks:
+            stream.write(block)
+        raise ZeroDivisionError
+
+
 class ObjectStoreContract(ABC):
     @abstractmethod
     @pytest.fixture
@@ -88,6 +95,17 @@ class ObjectStoreContract(ABC):
 
         assert (tmp_path / "down").read_bytes() == b"x" * 100_000
 
+    def test_a_written_stream_is_an_object_only_once_it_ends_well(self, store: ObjectStore) -> None:
+        with store.create("a", content_type="application/zip", tags={"class": "archive"}) as stream:
+            for _ in range(3):
+                stream.write(b"x" * 100)
+            assert store.stat("a") is None
+        assert store.get("a", limit_bytes=300) == b"x" * 300
+
+        with pytest.raises(ZeroDivisionError):
+            _write_and_fail(store, "b", [b"x"])
+        assert store.stat("b") is None
+
     def test_objects_are_listed_in_key_order_behind_a_key(self, store: ObjectStore) -> None:
         for key in ("p/3", "p/1", "p/2", "q/1"):
             store.put(key, key.encode())
@@ -122,3 +140,53 @@ class TestS3ObjectStore(ObjectStoreContract):
     @pytest.fixture
     def store(self, s3: Any, bucket: str) -> ObjectStore:
         return S3ObjectStore(client=s3, bucket=bucket)
+
+    def test_a_large_file_goes_up_in_parts_and_a_small_one_in_one(
+        self, store: ObjectStore, s3: Any, bucket: str, tmp_path: Path
+    ) -> None:
+        (tmp_path / "large").write_bytes(bytes(33 * 1024 * 1024))
+        (tmp_path / "small").write_bytes(b"x")
+
+        for name in ("large", "small"):
+            store.upload(tmp_path / name, name, content_type="video/mp4", tags={"class": "video"})
+
+        etags = {name: s3.head_object(Bucket=bucket, Key=name)["ETag"] for name in ("large", "small")}
+        assert etags["large"].endswith('-3"')  # of 16 MiB at most
+        assert "-" not in etags["small"]
+        for name in ("large", "small"):
+            tags = s3.get_object_tagging(Bucket=bucket, Key=name)["TagSet"]
+            assert tags == [{"Key": "class", "Value": "video"}]
+            assert s3.head_object(Bucket=bucket, Key=name)["ContentType"] == "video/mp4"
+
+    def test_a_stream_goes_up_in_parts_and_an_aborted_one_leaves_none(
+        self, store: ObjectStore, s3: Any, bucket: str
+    ) -> None:
+        block = bytes(1024 * 1024)
+
+        with store.create("a", content_type="application/zip", tags={"class": "archive"}) as stream:
+            for _ in range(33):
+                stream.write(block)
+        with pytest.raises(ZeroDivisionError):
+            _write_and_fail(store, "b", [block] * 17)
+
+        head = s3.head_object(Bucket=bucket, Key="a")
+        assert (head["ContentLength"], head["ETag"][-3:]) == (33 * len(block), '-3"')
+        tags = s3.get_object_tagging(Bucket=bucket, Key="a")["TagSet"]
+        assert tags == [{"Key": "class", "Value": "archive"}]
+        assert not s3.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+    def test_a_packed_file_says_so(self, store: ObjectStore, s3: Any, bucket: str, tmp_path: Path) -> None:
+        (tmp_path / "a.log").write_bytes(gzip.compress(b"hello"))
+
+        store.upload(tmp_path / "a.log", "a.log", content_type="text/plain", encoding="gzip")
+
+        assert s3.head_object(Bucket=bucket, Key="a.log")["ContentEncoding"] == "gzip"
+
+    def test_a_link_shows_or_saves(self, store: ObjectStore) -> None:
+        links = [
+            store.presign_get("a", content_type="text/html", file_name="ä.html", expires=HOUR, inline=inline)
+            for inline in (True, False)
+        ]
+
+        assert "response-content-disposition=inline" in links[0]
+        assert "response-content-disposition=attachment" in links[1]

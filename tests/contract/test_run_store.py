@@ -9,7 +9,8 @@ import pytest
 from crosswind.adapters.aws.run_store import DynamoRunStore
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Priority
 from crosswind.kernel.errors import ConflictError, InvalidInputError, NotFoundError, WriteConflictError
 from crosswind.kernel.ids import IdempotencyKey

@@ -90,6 +90,8 @@ class WorkStoreContract(ABC):
             anti_affinity="account-1",
             round=2,
             pull_id="00-api-1",
+            group="load-shard-00000",
+            group_size=3,
             borrowed=True,
             preemptions=2,
             decision="One of 3 free slots.",

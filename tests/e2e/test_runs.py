@@ -1,6 +1,8 @@
 """The main job, end to end: submit, prepare, plan, queue, execute, fold, judge, read back."""
 
+import io
 import subprocess
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +56,25 @@ def test_a_green_suite_passes_with_every_planned_test_recorded_once(api: Api) ->
 
 
 def test_a_failed_test_is_told_with_its_message_and_its_log(api: Api) -> None:
-    run = api.submit(suite([pytest_job(artifacts=["*.txt"])]), files=ONE_RED | {"note.txt": "kept"})
+    files = ONE_RED | {"note.txt": "kept", "test_wrong.txt": "its own"}
+    run = api.submit(suite([pytest_job(artifacts=["*.txt"])]), files=files)
     view = api.finished(run)
     assert view["verdict"]["kind"] == "failed"
     assert "1 of 2" in view["verdict"]["reason"] or "test_wrong" in view["verdict"]["reason"]
     (failed,) = api.cases(run, status="failed")
     assert "arithmetic is off" in failed["message"]
     assert "the till is open" in api.log(run, failed["workId"])
-    files = api.http.get(f"/api/v1/tests/{run}/artifacts").json()["items"]
-    (note,) = [file for file in files if file["path"].endswith("note.txt")]
+    (picture,) = failed["artifacts"]
+    assert (picture["path"], picture["fileClass"]) == ("test_wrong.txt", "other")
+    kept = api.http.get(f"/api/v1/tests/{run}/artifacts").json()["items"]
+    (note,) = [file for file in kept if file["path"].endswith("note.txt")]
     assert api.http.get(note["url"], headers={"authorization": ""}).text == "kept"
-    (report,) = [file for file in files if file["kind"] == "report"]
+    archive = api.http.get(f"/api/v1/tests/{run}/artifacts/archive", params={"failed": "true"}).json()
+    packed = api.http.get(archive["url"], headers={"authorization": ""}).content
+    with zipfile.ZipFile(io.BytesIO(packed)) as found:
+        assert found.read("shard-00000/test_wrong.txt") == b"its own"
+        assert found.namelist() == ["shard-00000/test_wrong.txt", "index.json"]
+    (report,) = [file for file in kept if file["kind"] == "report"]
     assert "test_wrong" in api.http.get(report["url"], headers={"authorization": ""}).text
     link = api.http.get(f"/api/v1/tests/{run}/report", params={"format": "html"}).json()
     page = api.http.get(link["url"], headers={"authorization": ""})

@@ -1,5 +1,6 @@
 """Ports in memory, for unit tests. Each passes the same contract suite as its AWS adapter (tests/contract)."""
 
+from tests.fakes.barriers import MemoryBarrierStore
 from tests.fakes.channels import (
     MemoryEventBus,
     MemoryExecutions,
@@ -9,7 +10,7 @@ from tests.fakes.channels import (
 )
 from tests.fakes.objects import MemoryObjectStore
 from tests.fakes.pulls import MemoryPullStore
-from tests.fakes.runs import MemoryRunStore, MemorySuiteStore
+from tests.fakes.runs import MemoryDocumentStore, MemoryRunStore
 from tests.fakes.samples import make_entry, make_event, make_run, make_ticket, make_work
 from tests.fakes.time import START, CountingIds, SettableClock
 from tests.fakes.work import MemoryQueueStore, MemoryWorkStore
@@ -17,6 +18,8 @@ from tests.fakes.work import MemoryQueueStore, MemoryWorkStore
 __all__ = [
     "START",
     "CountingIds",
+    "MemoryBarrierStore",
+    "MemoryDocumentStore",
     "MemoryEventBus",
     "MemoryExecutions",
     "MemoryObjectStore",
@@ -25,7 +28,6 @@ __all__ = [
     "MemoryQueues",
     "MemoryRunStore",
     "MemorySecrets",
-    "MemorySuiteStore",
     "MemoryTaskTokens",
     "MemoryWorkStore",
     "SettableClock",

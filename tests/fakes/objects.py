@@ -1,7 +1,9 @@
 """A bucket in memory."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +22,8 @@ class StoredObject:
     data: bytes
     content_type: str
     modified_at: datetime
+    encoding: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class MemoryObjectStore:
@@ -49,8 +53,26 @@ class MemoryObjectStore:
         stored = self.objects.get(key)
         return ObjectInfo(key, size=len(stored.data), modified_at=stored.modified_at) if stored else None
 
-    def upload(self, path: Path, key: str, *, content_type: str) -> None:
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        encoding: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
         self.put(key, path.read_bytes(), content_type=content_type)
+        self.objects[key] = replace(self.objects[key], encoding=encoding, tags=dict(tags or {}))
+
+    @contextmanager
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> Iterator[BinaryIO]:
+        stream = BytesIO()
+        yield stream
+        self.put(key, stream.getvalue(), content_type=content_type)
+        self.objects[key] = replace(self.objects[key], tags=dict(tags or {}))
 
     def download(self, key: str, path: Path) -> None:
         path.write_bytes(self._find(key))
@@ -62,10 +84,13 @@ class MemoryObjectStore:
             for key in keys[:limit]
         )
 
-    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
+    def presign_get(
+        self, key: str, *, content_type: str, file_name: str, expires: timedelta, inline: bool = True
+    ) -> str:
         return (
             f"https://{self.bucket}.example/{key}"
             f"?type={content_type}&name={file_name}&expires={int(expires.total_seconds())}"
+            + ("" if inline else "&save")
         )
 
     def presign_put(

@@ -14,7 +14,7 @@ from crosswind.kernel.errors import ConflictError, InvalidInputError, NotFoundEr
 from crosswind.kernel.ids import IdempotencyKey
 from crosswind.kernel.paging import Page
 from crosswind.runs.model import Case, Run, RunPurpose
-from crosswind.runs.ports import RunFilter, SuiteRecord
+from crosswind.runs.ports import DocumentRecord, RunFilter
 from tests.fakes.time import SettableClock
 
 IDEMPOTENCY_LASTS = timedelta(hours=24)
@@ -122,28 +122,29 @@ class MemoryRunStore:
         self._preparations[cache_key] = (discovery_key, until)
 
 
-class MemorySuiteStore:
-    """SuiteStore in memory."""
+class MemoryDocumentStore:
+    """DocumentStore in memory."""
 
-    def __init__(self) -> None:
-        self.suites: dict[tuple[str, str], SuiteRecord] = {}
+    def __init__(self, noun: str = "suite") -> None:
+        self.noun = noun
+        self.suites: dict[tuple[str, str], DocumentRecord] = {}
 
-    def put(self, record: SuiteRecord) -> bool:
+    def put(self, record: DocumentRecord) -> bool:
         created = (record.team, record.name) not in self.suites
         self.suites[record.team, record.name] = record
         return created
 
-    def get(self, team: str, name: str) -> SuiteRecord:
+    def get(self, team: str, name: str) -> DocumentRecord:
         try:
             return self.suites[team, name]
         except KeyError:
-            raise NotFoundError(f"team {team} has no suite {name}") from None
+            raise NotFoundError(f"team {team} has no {self.noun} {name}") from None
 
     def delete(self, team: str, name: str) -> None:
         self.get(team, name)
         del self.suites[team, name]
 
-    def list_suites(self, team: str, *, limit: int, cursor: str | None) -> Page[SuiteRecord]:
+    def list_documents(self, team: str, *, limit: int, cursor: str | None) -> Page[DocumentRecord]:
         after = _read_cursor(cursor, team)
         names = sorted(name for owner, name in self.suites if owner == team and name > (after or ""))
         return Page(

@@ -180,6 +180,8 @@ def entry_of(work: Work) -> QueueEntry:
         suite_concurrency=work.suite_concurrency,
         cpu_millis=work.cpu_millis,
         memory_mib=work.memory_mib,
+        group=work.group,
+        group_size=work.group_size,
         anti_affinity=work.anti_affinity,
         admitted_at=work.admitted_at,
         borrowed=work.borrowed,

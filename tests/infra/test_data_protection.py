@@ -31,12 +31,12 @@ def test_buckets_are_private_encrypted_and_tls_only(assembly: Assembly) -> None:
 def test_queues_are_encrypted_tls_only_and_have_dead_letters(assembly: Assembly) -> None:
     queues = assembly.resources("AWS::SQS::Queue")
     policies = assembly.resources("AWS::SQS::QueuePolicy").values()
-    assert len(queues) == 16
+    assert len(queues) == 20
     for name, queue in queues.items():
         assert queue["Properties"]["KmsMasterKeyId"]
         (policy,) = [each for each in policies if {"Ref": name} in each["Properties"]["Queues"]]
         assert _denies_plain_http(policy)
-    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 8
+    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 10
 
 
 def test_log_groups_end_and_are_encrypted_with_the_data_key_outside_laptops(assembly: Assembly) -> None:
@@ -84,14 +84,17 @@ def test_a_message_stays_hidden_for_six_times_its_consumers_time_limit(assembly:
     queues = assembly.resources("AWS::SQS::Queue")
     functions = assembly.resources("AWS::Lambda::Function")
     for mapping in assembly.resources("AWS::Lambda::EventSourceMapping").values():
-        queue = queues[mapping["Properties"]["EventSourceArn"]["Fn::GetAtt"][0]]
+        arn = text(
+            mapping["Properties"]["EventSourceArn"]
+        )  # of this stack, or imported by a name that holds its own
+        (queue,) = [each for name, each in queues.items() if name in arn]
         function = functions[mapping["Properties"]["FunctionName"]["Ref"]]
         assert queue["Properties"]["VisibilityTimeout"] >= 6 * function["Properties"]["Timeout"]
 
 
 def test_tables_are_encrypted_expire_and_can_be_recovered_outside_laptops(assembly: Assembly) -> None:
     tables = assembly.resources("AWS::DynamoDB::Table")
-    assert len(tables) == 4
+    assert len(tables) == 5
     for table in tables.values():
         properties = table["Properties"]
         assert properties["BillingMode"] == "PAY_PER_REQUEST"
@@ -116,13 +119,25 @@ def test_indexes_are_those_of_the_data_model(assembly: Assembly) -> None:
 
 def test_run_objects_move_to_glacier_at_30_days_and_expire_at_90(assembly: Assembly) -> None:
     rules = _life_cycle(assembly, "Artifacts")
-    expiring = {rule["Prefix"]: rule for rule in rules if rule.get("ExpirationInDays")}
-    assert expiring.keys() == {"runs/", "chaos/"}
-    for expire in expiring.values():
-        assert expire["ExpirationInDays"] == 90
-        assert expire["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 30}]
+    by_prefix = [rule for rule in rules if "Prefix" in rule]
+    expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in by_prefix if "ExpirationInDays" in rule}
+    moving = {rule["Prefix"]: rule for rule in by_prefix if "Transitions" in rule}
+    assert expiring == {"runs/": 90, "chaos/": 90}
+    assert moving.keys() == {"runs/", "chaos/"}
+    for move in moving.values():
+        assert move["Transitions"] == [{"StorageClass": "GLACIER_IR", "TransitionInDays": 30}]
+        assert int(move["ObjectSizeGreaterThan"]) == 1024 * 1024
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
     assert any(rule.get("ExpirationInDays") == 90 for rule in _life_cycle(assembly, "Sources"))
+
+
+def test_recordings_expire_before_reports_do(assembly: Assembly) -> None:
+    rules = [rule for rule in _life_cycle(assembly, "Artifacts") if "TagFilters" in rule]
+    assert [(rule["TagFilters"], rule["ExpirationInDays"]) for rule in rules] == [
+        ([{"Key": "class", "Value": name}], days)
+        for name, days in (("screenshot", 30), ("video", 30), ("trace", 30), ("archive", 7))
+    ]
+    assert not any("TagFilters" in rule for rule in _life_cycle(assembly, "Sources"))
 
 
 def test_protected_stages_keep_their_data(prod: Assembly, local: Assembly) -> None:

@@ -108,10 +108,12 @@ _CONSUMES = {
     "watch_run",
     "fail_dead_letters",
     "record_history",
+    "build_archive",
     "fire_triggers",
     "watch_experiments",
     "start_on_event",
     "accompany_runs",
+    "fan_out",
 }
 _READS_ONLY = {
     "list_runs",
@@ -123,6 +125,9 @@ _READS_ONLY = {
     "read_logs",
     "list_suites",
     "get_suite",
+    "validate_suite",
+    "list_frameworks",
+    "get_framework",
     "get_queue",
     "get_team_queue",
     "list_flaky",
@@ -160,8 +165,8 @@ _NEEDS_NOTHING = {
     "whoami",
     "describe_api",
     "describe_suite",
-    "validate_suite",
     "preview_schedule",
+    "authorize_socket",
     "describe_experiment",
     "list_experiment_templates",
 }
@@ -204,6 +209,7 @@ def test_a_bare_star_stands_only_for_actions_without_resources(assembly: Assembl
         ("cloudwatch:DescribeAlarms", _ASKS_GATE),
         ("sns:Publish", _CARRIES_EXPERIMENTS),
         ("scheduler:DeleteSchedule", _CLEARS_ALARMS),
+        ("execute-api:ManageConnections", {"answer_socket", "fan_out"}),
     ],
 )
 def test_only_those_who_must_may(prod: Assembly, action: str, modules: set[str]) -> None:
@@ -228,6 +234,26 @@ def test_only_the_recorder_and_quarantine_change_what_is_known_of_tests(prod: As
     assert writers == _WRITES_TESTS
     (runner,) = prod.resources("AWS::IAM::ManagedPolicy").values()
     assert not any(map(_writes_tests, runner["Properties"]["PolicyDocument"]["Statement"]))
+
+
+def test_the_sockets_lambdas_reach_no_run_but_to_ask_whose_it_is(prod: Assembly) -> None:
+    for module in ("open_socket", "fan_out", "answer_socket"):
+        role = prod.functions()[module]["Properties"]["Role"]["Fn::GetAtt"][0]
+        for statement in prod.statements_of(role):
+            resources = text(statement["Resource"])
+            if "LiveTable" in resources or "LiveNews" in resources:
+                continue
+            actions = set(listed(statement["Action"]))
+            assert not actions & _WRITES, module
+            assert "RunsTable" not in resources or module == "answer_socket"
+    (runner,) = prod.resources("AWS::IAM::ManagedPolicy").values()
+    allowed = {
+        action
+        for statement in runner["Properties"]["PolicyDocument"]["Statement"]
+        if "LiveTable" in text(statement["Resource"])
+        for action in listed(statement["Action"])
+    }
+    assert allowed == {"dynamodb:GetItem"}, "a runner learns whether it is watched, not by whom"
 
 
 def _writes_tests(statement: dict[str, Any]) -> bool:

@@ -32,7 +32,7 @@ _REFUSED_BY_EMULATOR = (
     "AWS::WAFv2::WebACLAssociation",
 )
 _TASKS = {"plan_run", "ingest_shard", "close_stage", "fold_run", "judge_run", "publish_run", "record_failure"}
-_RECORDER = {"record_history"}  # fed by the bus, with the settings of a task
+_RECORDER = {"record_history", "build_archive"}  # fed by queues of their own, with the settings of a task
 _WORKERS = {"admit_work", "watch_run", "sweep_runs", "recover_run", "fail_dead_letters"}
 _FIRING = {"fire_schedules", "fire_triggers"}
 _CHAOS_TASKS = {
@@ -45,7 +45,8 @@ _CHAOS_TASKS = {
     "reap_experiments",  # it knows no machine either
 }
 _CHAOS_WORKERS = {"watch_experiments", "start_experiments", "start_on_event", "accompany_runs"}
-_STACKS = {"platform", "runs", "schedules", "chaos", "runs-api", "chaos-api", "edge"}
+_LIVE = {"authorize_socket", "open_socket", "answer_socket", "fan_out"}
+_STACKS = {"platform", "runs", "schedules", "chaos", "live", "runs-api", "chaos-api", "edge"}
 
 _SETS_ALARMS = {"put_schedule", "resume_schedule", "pause_schedule", "delete_schedule"}
 
@@ -108,7 +109,7 @@ def test_the_local_stage_holds_nothing_that_the_emulator_refuses(local: Assembly
 
 def test_every_route_has_its_function_and_only_documents_are_public(assembly: Assembly) -> None:
     operations = {route.function for route in ROUTES}
-    inside = _TASKS | _RECORDER | _WORKERS | _FIRING | _CHAOS_TASKS | _CHAOS_WORKERS
+    inside = _TASKS | _RECORDER | _WORKERS | _FIRING | _CHAOS_TASKS | _CHAOS_WORKERS | _LIVE
     assert set(assembly.functions()) == operations | inside | {"authorize"}
     assert assembly.in_stacks("runs-api", "chaos-api", "edge") == operations | {"authorize"}
     methods = [each["Properties"] for each in assembly.resources("AWS::ApiGateway::Method").values()]
@@ -193,7 +194,7 @@ def test_gateway_errors_are_problem_documents(assembly: Assembly) -> None:
 
 def test_what_fed_workers_receive_they_answer_item_by_item(assembly: Assembly) -> None:
     mappings = assembly.resources("AWS::Lambda::EventSourceMapping").values()
-    assert len(mappings) == 9
+    assert len(mappings) == 11
     assert all(
         each["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"] for each in mappings
     )

@@ -24,13 +24,14 @@ def client(service: str, **options: Any) -> Any:
 
 @dataclass(frozen=True)
 class Tables:
-    """The four tables, and the client beneath the stores."""
+    """The five tables, and the client beneath the stores."""
 
     client: Any
     runs: str
     queue: str
     tests: str
     chaos: str
+    live: str
 
     @property
     def dynamo(self) -> Dynamo:
@@ -52,7 +53,9 @@ def make_tables(dynamodb: Any) -> Tables:
         queue=f"queue-{number}",
         tests=f"tests-{number}",
         chaos=f"chaos-{number}",
+        live=f"live-{number}",
     )
+    _make_table(dynamodb, tables.live)
     _make_table(dynamodb, tables.queue)
     _make_table(dynamodb, tables.tests)
     _make_table(

@@ -11,8 +11,9 @@ from botocore.stub import ANY, Stubber
 
 from crosswind.adapters.aws.event_bus import EventBridgeBus
 from crosswind.adapters.aws.object_store import S3ObjectStore
-from crosswind.adapters.aws.queues import ExecutorQueue, SqsQueues
+from crosswind.adapters.aws.queues import ArchiveQueue, ExecutorQueue, SqsQueues
 from crosswind.bootstrap import clients
+from crosswind.contracts.archives import ArchiveMessage
 from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.work import DispatchMessage
 from crosswind.kernel.errors import DependencyError
@@ -74,6 +75,16 @@ def test_a_watch_is_delayed_by_no_more_than_the_service_allows() -> None:
         sqs_queues(sqs, []).watch(run_id(), delay=timedelta(hours=2))
 
         stub.assert_no_pending_responses()
+
+
+def test_an_order_of_an_archive_arrives_as_it_was_sent(sqs: Any) -> None:
+    url = make_queue(sqs)
+    order = ArchiveMessage(run_id=run_id(), archive_id="0" * 32)
+
+    ArchiveQueue(sqs, url)(order)
+
+    (received,) = sqs.receive_message(QueueUrl=url)["Messages"]
+    assert ArchiveMessage.model_validate_json(received["Body"]) == order
 
 
 def test_an_event_carries_its_whole_envelope_and_only_refused_ones_are_put_again() -> None:

@@ -11,17 +11,18 @@ import pytest
 
 from crosswind.adapters.aws.attributes import UnknownSchemaError
 from crosswind.adapters.aws.cursors import write_cursor
+from crosswind.adapters.aws.document_store import DynamoDocumentStore
 from crosswind.adapters.aws.dynamo import Dynamo
 from crosswind.adapters.aws.queue_store import DynamoQueueStore
 from crosswind.adapters.aws.run_store import DynamoRunStore
-from crosswind.adapters.aws.suite_store import DynamoSuiteStore
 from crosswind.adapters.aws.work_store import ADMISSIONS_AT_ONCE, DynamoWorkStore
-from crosswind.contracts.requests import CaseStatus, RunState
+from crosswind.contracts.requests import RunState
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.errors import InvalidInputError, TooLargeError, WriteConflictError
 from crosswind.kernel.ids import IdempotencyKey
 from crosswind.runs.admission.ports import TeamSettings
 from crosswind.runs.model import Case, WorkState
-from crosswind.runs.ports import RunFilter, SuiteRecord
+from crosswind.runs.ports import DocumentRecord, RunFilter
 from tests.fakes import START, SettableClock, make_event, make_run, make_work
 from tests.stores.embedded import Tables
 
@@ -266,11 +267,11 @@ def test_failures_are_cut_to_what_an_item_holds(tables: Tables, runs: DynamoRunS
 
 
 def test_the_largest_suite_fits_and_one_that_does_not_is_refused(tables: Tables) -> None:
-    suites = DynamoSuiteStore(dynamo=tables.dynamo, table=tables.runs)
+    suites = DynamoDocumentStore(dynamo=tables.dynamo, table=tables.runs)
     noise = random.Random(1)  # noqa: S311  # incompressible, not secret
     plain: dict[str, object] = {"text": json.dumps([f"tests/test_{number}.py" for number in range(40_000)])}
     dense: dict[str, object] = {"text": noise.randbytes(512 * 1024).hex()}
-    record = SuiteRecord("demo", "shop", "sha256:aa", START, "ada", plain)
+    record = DocumentRecord("demo", "shop", "sha256:aa", START, "ada", plain)
 
     assert len(str(plain)) > 900_000
     suites.put(record)

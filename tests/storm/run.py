@@ -48,8 +48,8 @@ def blow(storm: Storm, *, folder: Path) -> Outcome:
             **emulator.client_environment(cloud.home, cloud.state),
             **json.loads(cloud.state.outputs["RunnerEnvironment"]),
             "CROSSWIND_WORK_FOLDER": str(folder),
-            "CROSSWIND_LOG_FLUSH_SECONDS": "30",
-            "CROSSWIND_LOG_SLOWEST_SECONDS": "120",
+            "CROSSWIND_LIVE_SECONDS": "1.5",
+            "CROSSWIND_QUIET_SECONDS": "30",
         }
         DynamoQueueStore(
             dynamo=Dynamo(cloud.client("dynamodb")), table=environ["CROSSWIND_QUEUE_TABLE"]

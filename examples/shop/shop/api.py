@@ -1,4 +1,4 @@
-"""The HTTP API of orders: products, and orders placed, read, shipped and cancelled."""
+"""The HTTP API of orders: products, and orders placed, read, shipped and cancelled; and the page for people, at `/`."""
 
 from dataclasses import asdict
 from http import HTTPStatus
@@ -9,6 +9,7 @@ from shop.kit.metrics import ORDERS, Metrics
 from shop.kit.web import WORKERS, Answer, Request, Route, WebError, WebServer
 from shop.orderbook import Order, OrderState
 from shop.orders import OrderError, Orders, OrderStateError
+from shop.page import page_routes
 from shop.payment import PaymentDeclinedError
 from shop.stock import OutOfStockError
 
@@ -20,7 +21,9 @@ class ShopServer(WebServer):
         self, orders: Orders, *, metrics: Metrics | None = None, port: int = 0, workers: int = WORKERS
     ) -> None:
         metrics = metrics or Metrics("order")
-        super().__init__(_Api(orders, metrics).routes(), metrics=metrics, port=port, workers=workers)
+        super().__init__(
+            (*page_routes(), *_Api(orders, metrics).routes()), metrics=metrics, port=port, workers=workers
+        )
 
 
 class _Api:

@@ -91,16 +91,86 @@ def test_json_logs_are_one_chunk_a_line(crosswind: Terminal, api: FakeApi) -> No
     assert [json.loads(line)["text"] for line in lines] == ["a\n", "b\n"]
 
 
+EVENTS = "".join(
+    json.dumps({"type": "step", "at": "t", "step": step, "logOffset": offset}) + "\n"
+    for step, offset in (("unpack", 0), ("attempt-1", 4), ("retry-1", 9))
+)
+
+
+def log_with_steps(request: httpx.Request) -> httpx.Response:
+    text = EVENTS if request.url.params.get("stream") == "events" else "abc\nred!\ngreen\n"
+    offset = int(request.url.params["offset"])
+    return httpx.Response(200, json=chunk(text[offset:], offset, complete=True))
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"), [("unpack", "abc\n"), ("attempt-1", "red!\n"), ("retry-1", "green\n")]
+)
+def test_a_step_of_an_attempt_is_printed_alone(
+    crosswind: Terminal, api: FakeApi, step: str, shown: str
+) -> None:
+    api.on(LOGS, log_with_steps)
+    assert crosswind("logs", RUN, "--shard", "1", "--step", step, "--attempt", "01-001").stdout == shown
+    assert {request.url.params["attempt"] for request in api.sent(LOGS)} == {"01-001"}
+
+
+def test_a_step_that_is_none_is_told_with_those_that_are(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(LOGS, log_with_steps)
+    result = crosswind("logs", RUN, "--shard", "1", "--step", "setup")
+    assert result.exit_code == 2
+    assert "Its steps so far: unpack, attempt-1, retry-1." in result.stderr
+    assert crosswind("logs", RUN, "--step", "setup").exit_code == 2
+
+
 def artifact(path: str, work_id: str = "shard-00001") -> dict[str, Any]:
     link = {"url": "http://127.0.0.1:4566/artifacts/a?signature=s", "expiresInSeconds": 900}
     return {"path": path, "workId": work_id, "size": 5, "contentType": "text/plain", **link}
 
 
 def test_artifacts_are_listed(crosswind: Terminal, api: FakeApi) -> None:
-    api.on(ARTIFACTS, {"items": [artifact("out/a.txt")]})
-    assert crosswind("artifacts", RUN).stdout == (
-        "shard        path       bytes  type\nshard-00001  out/a.txt  5      text/plain\n"
+    made = [{"id": f"id-{name}", "name": name, "status": "failed"} for name in ("test_a", "test_b")]
+    items = [
+        artifact("out/a.txt") | {"fileClass": "log"},
+        artifact("b.png") | {"fileClass": "screenshot", "cases": made},
+    ]
+    api.on(ARTIFACTS, {"items": items, "dropped": ["shard-00001: big.bin: it has 9 bytes"]})
+    result = crosswind("artifacts", RUN)
+    assert result.stdout == (
+        "shard        path       bytes  class       test\n"
+        "shard-00001  out/a.txt  5      log\n"
+        "shard-00001  b.png      5      screenshot  failed: test_a and 1 more\n"
     )
+    assert "not kept: shard-00001: big.bin: it has 9 bytes" in result.stderr
+
+
+def test_artifacts_are_filtered_by_the_api(crosswind: Terminal, api: FakeApi) -> None:
+    api.on(ARTIFACTS, {"items": []})
+    crosswind("artifacts", RUN, "--failed", "--class", "video", "--test", "login", "--shard", "3")
+    query = dict(api.sent(ARTIFACTS)[0].url.params)
+    assert query.pop("limit") == "200"
+    assert query == {"failed": "true", "class": "video", "case": "login", "workId": "shard-00003"}
+
+
+def test_an_archive_is_waited_for_and_saved(crosswind: Terminal, api: FakeApi, tmp_path: Path) -> None:
+    building = {"archiveId": "0" * 32, "state": "building", "files": 2}
+    ready = {**building, "state": "ready", "size": 3, "missing": ["shard-00001/gone.png"]}
+    link = {"url": "http://127.0.0.1:4566/artifacts/a?signature=s", "expiresInSeconds": 900}
+    api.on(f"{ARTIFACTS}/archive", httpx.Response(202, json=building), ready | link)
+    api.on("GET /artifacts/a", httpx.Response(200, content=b"zip"))
+    result = crosswind("artifacts", RUN, "--failed", "--archive", str(tmp_path / "new" / "run.zip"))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "new" / "run.zip").read_bytes() == b"zip"
+    assert [request.url.params["failed"] for request in api.sent(f"{ARTIFACTS}/archive")] == ["true"] * 2
+    assert "not in it, for it has expired: shard-00001/gone.png" in result.stderr
+
+
+def test_an_archive_that_was_not_built_says_why(crosswind: Terminal, api: FakeApi, tmp_path: Path) -> None:
+    failed = {"archiveId": "0" * 32, "state": "failed", "files": 2, "reason": "it took too long"}
+    api.on(f"{ARTIFACTS}/archive", failed)
+    result = crosswind("artifacts", RUN, "--archive", str(tmp_path / "run.zip"))
+    assert result.exit_code == 2
+    assert "it took too long" in result.stderr
+    assert not list(tmp_path.glob("*.zip"))
 
 
 def test_artifacts_are_saved_by_shard_without_sending_the_token(

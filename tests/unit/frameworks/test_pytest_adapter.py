@@ -59,7 +59,7 @@ def discover(work: Path, private: Path, *args: str, command: str | None = None) 
     launch = adapter.discovery(Invocation(command=command, args=args, env={}), folder=private)
     assert launch is not None
     call(launch, work)
-    found = adapter.collected(private)
+    found = adapter.collected(private, work=private, end=0)
     assert found is not None
     return found
 
@@ -125,7 +125,7 @@ def test_a_run_of_the_discovered_ids_reports_each_of_them_once(
     tail = EventTail(launch.events)
     tail.poll()
     assert (tail.done, tail.failed) == (len(selection), 2)
-    again = PytestAdapter().again(private, selection=selection)
+    again = PytestAdapter().again(private, selection=selection, work=private)
     assert again is not None
     assert set(again) == {"test_odd.py::test_value[a/b]", "test_odd.py::test_error"}
 
@@ -153,7 +153,7 @@ def test_after_a_crash_everything_runs_again(work: Path, private: Path) -> None:
     code, launch = run(work, private, ("test_exit.py::test_exit",))
     assert code == 9
     assert not launch.reports[0].exists()
-    assert PytestAdapter().again(private, selection=("test_exit.py::test_exit",)) is None
+    assert PytestAdapter().again(private, selection=("test_exit.py::test_exit",), work=private) is None
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_could_not_be_collected_is_never_run_again(
     ids = tuple(f"{name}::test_it" for name in files if name != "conftest.py")
     code, _ = run(work, private, ids, *args)
     assert code != 0
-    assert PytestAdapter().again(private, selection=ids) == ()
+    assert PytestAdapter().again(private, selection=ids, work=private) == ()
 
 
 def test_our_report_wins_over_the_authors(work: Path, private: Path) -> None:
@@ -226,6 +226,6 @@ def test_a_trap_in_the_place_of_a_file_is_no_file(tmp_path: Path, trap: str) -> 
     tail.poll()
     adapter = PytestAdapter()
     assert tail.done == 0
-    assert adapter.again(tmp_path, selection=None) == ()
+    assert adapter.again(tmp_path, selection=None, work=tmp_path) == ()
     assert adapter.remarks(tmp_path) == ()
-    assert adapter.collected(tmp_path) is None
+    assert adapter.collected(tmp_path, work=tmp_path, end=0) is None

@@ -4,6 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -190,3 +191,33 @@ def test_key_and_users_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     ensure_issuer(home.issuer)
     files = [home.issuer / "key.pem", home.issuer / "users.json", home.path / "state.json"]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+
+
+@pytest.mark.parametrize("deployed", [True, False])
+def test_a_socket_that_cannot_be_had_is_refused_in_the_handshake(tmp_path: Path, *, deployed: bool) -> None:
+    outputs = {"SocketApiId": "abc", "SocketStage": "live"} if deployed else {}
+    home = home_with(tmp_path, replace(STATE, emulator_port=1, outputs=outputs))
+    app = build_app(home)
+    sent: list[dict[str, Any]] = []
+    scope = {
+        "type": "websocket",
+        "path": "/live",
+        "raw_path": b"/live",
+        "root_path": "",
+        "scheme": "ws",
+        "query_string": b"",
+        "headers": [(b"authorization", b"Bearer t")],
+        "subprotocols": [],
+        "extensions": {"websocket.http.response": {}},
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(app(scope, receive, send))
+    assert [message["type"] for message in sent][:1] == ["websocket.http.response.start"]
+    assert sent[0]["status"] == 502
+    assert b"crosswind up" in sent[1]["body"]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswind.contracts.chaos.probes import CloudWatchAlarmProbe, CloudWatchMetricProbe, QueueDepthProbe
-from crosswind.contracts.suites import Framework
+from crosswind.contracts.live import LiveEvent, Stream
 from crosswind.contracts.work import (
     ArchiveRef,
     ArchiveSource,
@@ -37,11 +37,13 @@ from crosswind.runner.faults import Interruption
 from crosswind.runner.git import PROTOCOLS
 from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.sandbox import Place, Sandbox
-from crosswind.runner.session import OpenSession
-from crosswind.runs.layout import archive_key, discovery_key, log_prefix, result_key
+from crosswind.runner.session import Live, OpenSession
+from crosswind.runs.layout import archive_key, discovery_key, result_key, stream_prefix
+from crosswind.runs.live.shipping import Pace
 from crosswind.runs.model import Work, WorkState
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.leasing import Announce, BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 from crosswind.runs.usecases.pulling import (
     CommitBatch,
     CommittedBatches,
@@ -50,6 +52,7 @@ from crosswind.runs.usecases.pulling import (
     ReturnBatch,
 )
 from tests.fakes import (
+    MemoryBarrierStore,
     MemoryObjectStore,
     MemoryPullStore,
     MemoryQueues,
@@ -59,6 +62,7 @@ from tests.fakes import (
     MemoryWorkStore,
     make_work,
 )
+from tests.fakes.live import MemoryLiveQueue, MemoryWatchStore
 
 MARKER = f"unit-test-{os.getpid()}"
 ORDER_KEY = "orders.jsonl"
@@ -163,9 +167,12 @@ class Rig:
         self.runs = MemoryRunStore()
         self.works = MemoryWorkStore()
         self.pulls = MemoryPullStore(self.works)
+        self.barriers = MemoryBarrierStore(self.works)
         self.tokens = MemoryTaskTokens()
         self.secrets = MemorySecrets({("demo", "token"): "s3cret-value"})
         self.queue = MemoryWorkQueue()
+        self.watches = MemoryWatchStore()
+        self.news = MemoryLiveQueue()
         change = ChangeWork(self.works, PerformEffects(MemoryQueues(), self.tokens), lambda _: None)
         clock = SystemClock()
         self.measurements = CannedMeasurements()
@@ -199,14 +206,18 @@ class Rig:
                 environment=environment(),
                 clock=clock,
                 pulling=self.pulling,
+                join=JoinBarrier(self.barriers, clock),
                 watch=Watch(
                     announce=Announce(change, clock),
                     measurements=lambda: self.measurements,
                     environment=environment(),
                     clock=clock,
                 ),
-                log_flush_seconds=0.05,
-                log_slowest_seconds=0.05,
+                live=Live(
+                    watched=self.watches.read,
+                    queue=self.news,
+                    pace=Pace(live_seconds=0.05, quiet_seconds=0.05),
+                ),
                 grace_seconds=0.5,
                 protocols=self.protocols,
             ),
@@ -229,7 +240,7 @@ class Rig:
             "test": "api",
             "variant": "",
             "archive": archive,
-            "framework": Framework.COMMAND,
+            "framework": "command",
             "args": (),
             "env": {},
             "shard_index": 0,
@@ -252,7 +263,7 @@ class Rig:
             units=tuple(PullUnit(test_ids=tuple(unit), estimate_seconds=60.0) for unit in units),
         )
         self.artifacts.put(ref.key, listed.to_wire().encode())
-        return self.shard(files, framework=Framework.PYTEST, pull=ref, **changes)
+        return self.shard(files, framework="pytest", pull=ref, **changes)
 
     def preparation(self, source: Source | Mapping[str, str], **changes: Any) -> PrepareOrder:
         """An order to prepare something."""
@@ -263,7 +274,7 @@ class Rig:
             "preparation": "sha256:0",
             "source": source,
             "setup": (),
-            "framework": Framework.PYTEST,
+            "framework": "pytest",
             "args": (),
             "env": {},
             "timeout_seconds": 60,
@@ -316,8 +327,14 @@ class Rig:
 
     def log(self) -> str:
         """The whole log of whatever attempt has one."""
-        chunks = sorted(key for key in self.artifacts.objects if "/log/" in key)
-        assert all(log_prefix("") in key for key in chunks)
+        return self._stream(Stream.LOG)
+
+    def events(self) -> list[LiveEvent]:
+        """The events of whatever attempt has some."""
+        return [LiveEvent.model_validate_json(line) for line in self._stream(Stream.EVENTS).splitlines()]
+
+    def _stream(self, stream: Stream) -> str:
+        chunks = sorted(key for key in self.artifacts.objects if f"/{stream_prefix('', stream)}" in key)
         return b"".join(self.artifacts.objects[key].data for key in chunks).decode()
 
     def uploaded(self) -> set[str]:

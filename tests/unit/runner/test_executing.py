@@ -5,7 +5,6 @@ import tarfile
 
 import pytest
 
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import ArchiveRef, DispatchMessage, WorkOutcome
 from crosswind.runner.archives import ArchiveLimits
 from crosswind.runs.model import WorkState
@@ -87,7 +86,7 @@ def test_pytest_runs_the_selection_only_and_retries_only_what_failed(rig: Rig) -
         f"tests/test_shop.py::{name}"
         for name in ("test_words[a/b]", "test_words[ ]", "test_fails", "test_second_time", "test_gone")
     )
-    rig.carry_out(rig.shard(SUITE, framework=Framework.PYTEST, selection=selection, test_retries=2))
+    rig.carry_out(rig.shard(SUITE, framework="pytest", selection=selection, test_retries=2))
     result = rig.result()
     first, second, third = (rig.artifacts.objects[run[0].key].data.decode() for run in result.reports)
     assert result.exit_code == 1
@@ -102,9 +101,7 @@ def test_pytest_runs_the_selection_only_and_retries_only_what_failed(rig: Rig) -
 
 
 def test_what_cannot_be_collected_is_never_run_again(rig: Rig) -> None:
-    order = rig.shard(
-        SUITE, framework=Framework.PYTEST, selection=("tests/test_broken.py::test_it",), test_retries=2
-    )
+    order = rig.shard(SUITE, framework="pytest", selection=("tests/test_broken.py::test_it",), test_retries=2)
     rig.carry_out(order)
     assert (rig.result().exit_code, rig.result().attempts) == (2, 1)
     assert "Retry" not in rig.log()
@@ -225,3 +222,22 @@ def test_an_unreadable_order_costs_infrastructure_budget(rig: Rig) -> None:
     receipt, message = rig.queue.messages.pop()
     rig.agent.take(receipt, message)
     assert [failure.reason for failure in rig.work().failures] == ["order_unreadable"]
+
+
+def test_events_tell_of_each_test_and_keep_attempts_and_retries_apart(rig: Rig) -> None:
+    selection = ("tests/test_shop.py::test_fails", "tests/test_shop.py::test_second_time")
+    rig.carry_out(rig.shard(SUITE, framework="pytest", selection=selection, test_retries=1))
+    told = [(event.step, event.type.value, (event.test or "").partition("::")[2]) for event in rig.events()]
+    both = [(kind, name) for name in ("test_fails", "test_second_time") for kind in ("start", "finish")]
+    assert told == [
+        ("unpack", "step", ""),
+        ("attempt-1", "step", ""),
+        *(("attempt-1", *each) for each in both),
+        ("retry-1", "step", ""),
+        *(("retry-1", *each) for each in both),
+        ("upload", "step", ""),
+    ]
+    outcomes = [event.outcome for event in rig.events() if event.outcome]
+    assert outcomes == ["failed", "failed", "failed", "passed"]
+    retry = next(event for event in rig.events() if event.step == "retry-1")
+    assert rig.log().encode()[retry.log_offset :].startswith(b"[crosswind] Retry 1 of 1")

@@ -1,22 +1,38 @@
 """Masking and shipping of logs."""
 
+from collections.abc import Callable
 from pathlib import Path
-from threading import Event
-from time import sleep
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crosswind.contracts.live import Stream
 from crosswind.kernel.errors import DependencyError
-from crosswind.runner.logs import CHUNK_BYTES, MASK, LogShipper, Masker
+from crosswind.runner.logs import LOG_CUT, MASK, MAX_LOG_BYTES, AttemptLog, Masker
+from crosswind.runner.spool import Spool
+from crosswind.runs.live.shipping import CHUNK_BYTES
 from tests.fakes import MemoryObjectStore
-from tests.unit.runner.rig import wait_until
 
 
-def shipper(store: MemoryObjectStore, folder: Path, **options: object) -> LogShipper:
-    """A shipper that uploads by itself only when a chunk is full."""
-    return LogShipper(store, prefix="p/", spool=folder / "log", **({"flush_seconds": 60} | options))  # type: ignore[arg-type]
+def log_in(
+    store: MemoryObjectStore,
+    folder: Path,
+    *,
+    limit_bytes: int = MAX_LOG_BYTES,
+    when_full: bytes = LOG_CUT,
+    wake: Callable[[], None] = lambda: None,
+) -> AttemptLog:
+    """A log whose spool is uploaded when the test says so."""
+    spool = Spool(
+        store,
+        stream=Stream.LOG,
+        prefix="p/",
+        path=folder / "log",
+        limit_bytes=limit_bytes,
+        when_full=when_full,
+    )
+    return AttemptLog(spool, wake=wake)
 
 
 @given(
@@ -79,27 +95,34 @@ def test_each_line_of_a_secret_is_hidden() -> None:
 
 def test_chunks_are_named_by_their_offset_and_are_the_whole_log(tmp_path: Path) -> None:
     store = MemoryObjectStore()
-    log = shipper(store, tmp_path)
+    log = log_in(store, tmp_path)
     text = b"0123456789" * 150_000
     log.write(text)
-    wait_until(lambda: len(store.objects) == 2)
+    log.spool.ship()
     log.write(b"end")
-    log.finish()
-    log.close()
+    log.spool.ship()
     assert sorted(store.objects) == [f"p/log/{offset:015d}" for offset in (0, CHUNK_BYTES, len(text))]
     assert b"".join(store.objects[key].data for key in sorted(store.objects)) == text + b"end"
 
 
+def test_a_full_chunk_asks_to_be_uploaded_at_once(tmp_path: Path) -> None:
+    woken: list[int] = []
+    log = log_in(MemoryObjectStore(), tmp_path, wake=lambda: woken.append(1))
+    log.write(b"x" * (CHUNK_BYTES - 1))
+    assert not woken
+    log.write(b"x")
+    assert woken
+
+
 def test_a_log_is_cut_at_its_limit_and_says_so(tmp_path: Path) -> None:
     store = MemoryObjectStore()
-    log = shipper(store, tmp_path, limit_bytes=10)
+    log = log_in(store, tmp_path, limit_bytes=10, when_full=b"\n[crosswind] cut")
     for _ in range(5):
         log.write(b"four")
-    log.finish()
-    log.close()
+    log.flush()
+    log.spool.ship()
     (chunk,) = store.objects.values()
-    assert chunk.data.startswith(b"fourfourfo\n[crosswind] The log has reached its limit of 10 bytes")
-    assert chunk.data.count(b"four") == 2
+    assert chunk.data == b"fourfourfo\n[crosswind] cut"
 
 
 def test_what_could_not_be_shipped_is_shipped_later(tmp_path: Path) -> None:
@@ -112,28 +135,11 @@ def test_what_could_not_be_shipped_is_shipped_later(tmp_path: Path) -> None:
             super().put(key, data, content_type=content_type)
 
     store = Away()
-    log = shipper(store, tmp_path, flush_seconds=0.01)
+    log = log_in(store, tmp_path)
     log.write(b"first ")
     with pytest.raises(DependencyError):
-        log.ship()
+        log.spool.ship()
     store.away = False
     log.write(b"second")
-    log.finish()
-    log.close()
+    log.spool.ship()
     assert b"".join(store.objects[key].data for key in sorted(store.objects)) == b"first second"
-
-
-def test_uploads_come_more_slowly_while_a_log_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float | None] = []
-
-    class Waits(Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waits.append(timeout)
-            return super().wait(0.001 if len(waits) < 5 else timeout)
-
-    monkeypatch.setattr("crosswind.runner.logs.Event", Waits)
-    log = shipper(MemoryObjectStore(), tmp_path, flush_seconds=30, slowest_seconds=120)
-    while len(waits) < 5:
-        sleep(0.001)
-    log.close()
-    assert waits[:5] == [30, 60, 120, 120, 120]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.work import ArchiveSource, GitSource
 from crosswind.runner.archives import ArchiveLimits, ArchiveRefusedError, pack, unpack
 from crosswind.runner.faults import Cause, InterruptedAttemptError, Interruption
@@ -55,7 +54,7 @@ def test_a_collection_error_is_told_beside_what_was_found(rig: Rig) -> None:
 
 
 def test_a_command_has_no_test_ids(rig: Rig) -> None:
-    rig.carry_out(rig.preparation({"a": "b"}, framework=Framework.COMMAND, command="true"))
+    rig.carry_out(rig.preparation({"a": "b"}, framework="command", command="true"))
     assert rig.discovery().test_ids is None
     assert rig.discovery().errors == ()
 
@@ -64,7 +63,7 @@ def test_what_setup_leaves_travels_in_an_archive_of_equal_bytes_for_equal_conten
     order = rig.preparation(
         {"a.txt": "a"},
         setup=("mkdir -p deps && echo installed > deps/module.txt", "chmod +x a.txt; ln -s a.txt link"),
-        framework=Framework.COMMAND,
+        framework="command",
         command="true",
     )
     rig.carry_out(order)
@@ -105,7 +104,7 @@ def test_a_virtual_environment_of_links_is_refused_with_advice(rig: Rig) -> None
     order = rig.preparation(
         {".venv/pyvenv.cfg": "home = /usr/bin"},
         setup=("mkdir .venv/bin && ln -s /usr/bin/python3 .venv/bin/python",),
-        framework=Framework.COMMAND,
+        framework="command",
         command="true",
     )
     rig.carry_out(order)

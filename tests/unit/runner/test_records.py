@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crosswind.adapters.frameworks.base import Ended, Trace
 from crosswind.adapters.reports.junit import JUnitReader
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runner.records import not_run, records_of, write_records
 from crosswind.runs.reports import ReportedCase
 

@@ -1,16 +1,25 @@
 """Which files are uploaded, and which are not and why; and the cache of archives."""
 
+import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from crosswind.contracts.work import ArchiveRef
+from crosswind.contracts.work import ArchiveRef, FileClass, FileRef
 from crosswind.kernel.errors import DependencyError
 from crosswind.kernel.json import digest_bytes
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
 from crosswind.runner.faults import Cause, InterruptedAttemptError, Interruption
-from crosswind.runner.uploads import GuardedStore, UploadLimits, choose, content_type, upload_all
+from crosswind.runner.uploads import (
+    PACKED_FROM_BYTES,
+    GuardedStore,
+    UploadLimits,
+    choose,
+    upload_all,
+    upload_artifacts,
+)
+from crosswind.runs.files import content_type
 from tests.fakes import MemoryObjectStore
 
 
@@ -74,6 +83,44 @@ def test_content_types() -> None:
         *("application/xml", "image/png", "text/plain"),
         *("application/octet-stream",) * 3,
     ]
+
+
+def test_large_texts_are_packed_and_everything_tells_its_class(root: Path, tmp_path: Path) -> None:
+    line = b"a line of a log that says the same again and again\n"
+    noise = os.urandom(PACKED_FROM_BYTES)
+    contents = {
+        "out/large.log": line * 1000,
+        "out/small.log": line,
+        "out/shot.png": noise,
+        "out/noise.txt": noise,  # says it is text, and does not pack
+    }
+    for name, data in contents.items():
+        (root / name).write_bytes(data)
+    store = MemoryObjectStore()
+    files = {
+        file.path: file
+        for file in _artifacts(store, root, tmp_path, "out/*.log", "out/*.png", "out/noise.txt")
+    }
+    large = files["out/large.log"]
+    assert (large.size, large.encoding, large.file_class) == (51_000, "gzip", FileClass.LOG)
+    stored = store.objects["out/large.log"]
+    assert gzip.decompress(stored.data) == contents["out/large.log"]
+    assert (len(stored.data), stored.encoding) == (large.stored_size, "gzip")
+    assert len(stored.data) < 1000
+    for name in contents.keys() - {"out/large.log"}:
+        assert (files[name].encoding, files[name].stored_size) == (None, None)
+        assert (store.objects[name].data, store.objects[name].encoding) == (contents[name], None)
+    assert {name: each.tags for name, each in store.objects.items()} == {
+        "out/large.log": {"class": "log"},
+        "out/small.log": {"class": "log"},
+        "out/shot.png": {"class": "screenshot"},
+        "out/noise.txt": {"class": "other"},
+    }
+    assert not list(tmp_path.glob("packed-*"))
+
+
+def _artifacts(store: MemoryObjectStore, root: Path, scratch: Path, *globs: str) -> tuple[FileRef, ...]:
+    return upload_artifacts(store, choose(root, globs).files, key=str, scratch=scratch)
 
 
 def test_an_interrupted_attempt_writes_nothing(root: Path) -> None:

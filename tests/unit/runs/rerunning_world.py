@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from crosswind.contracts.permissions import Guard
-from crosswind.contracts.requests import CaseStatus, RerunAccepted, RerunRequest, VerdictKind
+from crosswind.contracts.requests import RerunAccepted, RerunRequest, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import Ticket
 from crosswind.platform.access import decide

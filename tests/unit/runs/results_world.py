@@ -7,7 +7,7 @@ from typing import Any
 from crosswind.adapters.reports.junit import JUnitReader
 from crosswind.contracts.requests import VerdictKind
 from crosswind.contracts.resolved import ResolvedSuite, ResolvedTest
-from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority
+from crosswind.contracts.suites import Distribution, GatesSpec, Priority
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import (
     ArchiveRef,
@@ -32,8 +32,10 @@ from crosswind.runs.usecases.discovering import ReadDiscovery
 from crosswind.runs.usecases.following import EndBeside, FollowBeside
 from crosswind.runs.usecases.ingesting import IngestShard
 from crosswind.runs.usecases.judging import FoldRun, JudgeRun
+from crosswind.runs.usecases.loading import MergeLoad
 from crosswind.runs.usecases.planning import PlanRun
 from crosswind.runs.usecases.pulling import CommittedBatches, MeasureShortfall, OpenWorkList, TellShortfall
+from tests.fakes.barriers import MemoryBarrierStore
 from tests.fakes.channels import MemoryEventBus, MemoryQueues, MemoryTaskTokens
 from tests.fakes.history import MemoryHistoryStore, MemoryQuarantineStore
 from tests.fakes.objects import MemoryObjectStore
@@ -50,7 +52,7 @@ ORDER = PrepareOrder(
     preparation="key",
     source=ArchiveSource(archive=ARCHIVE),
     setup=(),
-    framework=Framework.PYTEST,
+    framework="pytest",
     args=(),
     env={},
     timeout_seconds=60,
@@ -66,7 +68,7 @@ def job(name: str = "unit", **changes: Any) -> ResolvedTest:
         "name": name,
         "stage": 0,
         "prepare_work_id": "prepare-00000",
-        "framework": Framework.PYTEST,
+        "framework": "pytest",
         "args": (),
         "env": {},
         "secret_refs": {},
@@ -108,6 +110,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.pulls = MemoryPullStore(self.works)
+        self.barriers = MemoryBarrierStore(self.works)
         given: dict[str, Any] = {
             "runs": self.runs,
             "works": self.works,
@@ -131,6 +134,7 @@ class World:
             reader=JUnitReader(),
             committed=CommittedBatches(self.pulls),
             fail_rest=lambda work, mode: self.ended.append((work.key.work_id, mode)),
+            merge_load=MergeLoad(self.runs, self.works, self.artifacts, self.barriers),
         )
         telling: dict[str, Any] = {
             "runs": self.runs,

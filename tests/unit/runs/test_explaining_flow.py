@@ -9,7 +9,7 @@ import pytest
 from crosswind.contracts.explaining import Cause, WhyView
 from crosswind.contracts.permissions import Guard
 from crosswind.contracts.queueing import HolderView, WaitingView
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import DependencyError, NotFoundError

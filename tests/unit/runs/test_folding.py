@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.frameworks import IdentitySpec
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.folding import Folded, fold_run
 from crosswind.runs.identity import by_address, case_id, reported_name
@@ -192,14 +193,14 @@ def reported(
 
 
 def test_the_frameworks_own_id_names_a_case() -> None:
-    assert reported_name(reported("b", "t", node="t.py::b"), {}) == "t.py::b"
+    assert reported_name(reported("b", "t", node="t.py::b"), {}, IdentitySpec()) == "t.py::b"
 
 
 def test_a_pytest_report_without_our_property_still_finds_the_planned_test() -> None:
     ids = ["tests/test_a.py::TestX::test_b[x::y/z]", "tests/test_a.py::test_c"]
     address = by_address(ids)
-    assert reported_name(reported("test_b[x::y/z]", "tests.test_a.TestX"), address) == ids[0]
-    assert reported_name(reported("test_c", "tests.test_a"), address) == ids[1]
+    assert reported_name(reported("test_b[x::y/z]", "tests.test_a.TestX"), address, IdentitySpec()) == ids[0]
+    assert reported_name(reported("test_c", "tests.test_a"), address, IdentitySpec()) == ids[1]
 
 
 def test_planned_tests_that_pytest_writes_alike_are_not_guessed() -> None:
@@ -207,4 +208,7 @@ def test_planned_tests_that_pytest_writes_alike_are_not_guessed() -> None:
 
 
 def test_other_reports_are_named_by_suite_class_and_name_without_repetition() -> None:
-    assert reported_name(reported("works", "Shop", suites=("web", "Shop")), {}) == "web / Shop / works"
+    assert (
+        reported_name(reported("works", "Shop", suites=("web", "Shop")), {}, IdentitySpec())
+        == "web / Shop / works"
+    )

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
 from crosswind.contracts.resolved import Plan, PlannedPull, PlannedShard
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import BudgetMetric, BudgetSpec, GatesSpec
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import WorkOutcome

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Distribution
 from crosswind.contracts.tasks import PlanOutcome
+from crosswind.contracts.work import FileClass, FileRef
 from crosswind.kernel.errors import DependencyError, NotFoundError
 from crosswind.runs import layout
-from crosswind.runs.model import WorkKey
+from crosswind.runs.model import CaseFile, WorkKey
 from crosswind.runs.usecases import documents
 from tests.fakes.samples import make_work
 from tests.unit.runs.results_world import RUN, World, junit, started
@@ -49,6 +51,30 @@ def test_a_test_that_passes_when_tried_again_is_flaky(world: World) -> None:
     kind, reason = world.verdict()
     assert kind is VerdictKind.PASSED
     assert "flaky" in reason
+
+
+def test_a_test_and_the_files_that_its_report_names_know_each_other(world: World) -> None:
+    started(world, "a", "b", shards=1)
+    report = junit("a!", "b").replace(
+        "<failure", "<system-out>[[ATTACHMENT|/tmp/w/out/a.png]]</system-out><failure"
+    )
+    artifacts = tuple(
+        FileRef(path=path, key=f"k/{path}", size=1, file_class=FileClass.SCREENSHOT)
+        for path in ("out/a.png", "out/other.png")
+    )
+    world.run_shard(0, report, exit_code=1, artifacts=artifacts, working_directory="/tmp/w")
+    world.ingest_all()
+    [shown] = world.runs.failures(RUN)
+    assert shown.artifacts == (CaseFile("out/a.png", "shard-00000", FileClass.SCREENSHOT),)
+    links = documents.read_links(world.artifacts, "work/shard-00000/").files
+    assert {path: [(each.name, each.status) for each in cases] for path, cases in links.items()} == {
+        "out/a.png": [("t.py::a", CaseStatus.FAILED)]
+    }
+    world.verdict()
+    index = documents.read_index(world.artifacts, RUN)
+    assert index is not None
+    folded = {case.name: case.artifacts for case in documents.read_rows(world.artifacts, RUN, index, first=0)}
+    assert folded == {"t.py::a": shown.artifacts, "t.py::b": ()}
 
 
 def test_ingesting_twice_gives_the_same_and_writes_once(world: World) -> None:

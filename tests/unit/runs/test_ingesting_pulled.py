@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from crosswind.adapters.reports.junit import JUnitReader
-from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.suites import Framework
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import (
     ArchiveRef,
     BatchResult,
@@ -25,9 +24,11 @@ from crosswind.runs.model import Case, Commit, ShardSummary, Work, WorkKey, Work
 from crosswind.runs.pulling.model import Batch, BatchState
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.ingesting import IngestShard
+from crosswind.runs.usecases.loading import MergeLoad
 from crosswind.runs.usecases.pulling import CommittedBatches
 from tests.fakes import (
     START,
+    MemoryBarrierStore,
     MemoryObjectStore,
     MemoryPullStore,
     MemoryRunStore,
@@ -56,6 +57,7 @@ class Pulled:
             reader=JUnitReader(),
             committed=CommittedBatches(self.pulls),
             fail_rest=lambda work, mode: self.ended.append((work.key.work_id, mode)),
+            merge_load=MergeLoad(self.runs, self.works, self.artifacts, MemoryBarrierStore(self.works)),
             pause=no_pause,
         )
         order = ShardOrder(
@@ -65,7 +67,7 @@ class Pulled:
             test="unit",
             variant="",
             archive=ArchiveRef(key="a", digest="sha256:" + "0" * 64, size=1),
-            framework=Framework.PYTEST,
+            framework="pytest",
             args=(),
             env={},
             pull=PULL,

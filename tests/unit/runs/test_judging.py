@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosswind.contracts.requests import CaseStatus, VerdictKind
+from crosswind.contracts.requests import VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import BudgetMetric, BudgetSpec, GatesSpec
 from crosswind.runs.judging import Evidence, judge
 from crosswind.runs.model import RunFailure

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosswind.adapters.reports.junit import JUnitReader
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.reports import MARK, ReportedCase, ReportedSuite, ReportFault, ReportItem, ReportLimits
 
 SMALL = ReportLimits(

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.requests import VerdictKind
-from crosswind.contracts.suites import Framework
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import Discovery, ShardOrder, WorkOutcome
 from crosswind.runs.model import WorkKey
@@ -34,9 +33,7 @@ def test_tickets_point_at_the_orders_of_the_shards(world: World) -> None:
 
 
 def test_a_job_whose_tests_are_not_known_runs_whole(world: World) -> None:
-    world.submit(
-        job(framework=Framework.COMMAND, shards="auto", prepare_work_id=None, discovery_key="d.json")
-    )
+    world.submit(job(framework="command", shards="auto", prepare_work_id=None, discovery_key="d.json"))
     documents.write(world.artifacts, "d.json", Discovery(preparation="key", archive=ARCHIVE))
     assert world.plan(RUN).outcome is PlanOutcome.PROCEED
     world.run_shard(0, junit("x"))

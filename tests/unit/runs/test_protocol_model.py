@@ -29,6 +29,7 @@ ERRORS = (
     "admission_failed",
     "run_timeout",
     "queue_timeout",
+    "not_started",
     "its execution ended early",
 )
 

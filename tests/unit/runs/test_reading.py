@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from crosswind.contracts.live import Stream
 from crosswind.contracts.permissions import Guard
-from crosswind.contracts.requests import ArtifactKind, CaseStatus, RunState
+from crosswind.contracts.requests import ArtifactCase, ArtifactKind, ArtifactLinks, RunState
 from crosswind.contracts.resolved import ResultsIndex
-from crosswind.contracts.work import FileRef, ShardResult, WorkOutcome
+from crosswind.contracts.statuses import CaseStatus
+from crosswind.contracts.work import FileClass, FileRef, ShardResult, WorkOutcome
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import ForbiddenError, InvalidInputError, NotFoundError
 from crosswind.platform.access import decide
@@ -28,9 +30,10 @@ from crosswind.runs.model import (
 )
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
-from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs
+from crosswind.runs.usecases.reading_artifacts import FileFilter, ListArtifacts
+from crosswind.runs.usecases.reading_results import ListResults, ReadLogs
 from crosswind.runs.usecases.suites import GetSuite
-from tests.fakes import START, MemoryObjectStore, MemoryRunStore, MemorySuiteStore, make_run, make_work
+from tests.fakes import START, MemoryDocumentStore, MemoryObjectStore, MemoryRunStore, make_run, make_work
 from tests.unit.runs.suites_samples import STRANGER, VIEWER, person
 
 PREFIX = f"runs/{make_run().run_id}/work/shard-00000/01-001/"
@@ -154,8 +157,8 @@ def test_artifacts_are_linked_and_names_that_lead_elsewhere_are_left_out() -> No
             artifacts=tuple(FileRef(path=path, key=key, size=1) for path, key in files),
         )
         documents.write(world.artifacts, layout.result_key(prefix), result)
-    first = world.files(world.run_id, work_id=None, limit=3, cursor=None, actor=VIEWER)
-    rest = world.files(world.run_id, work_id=None, limit=3, cursor=first.next_cursor, actor=VIEWER)
+    first = world.files(world.run_id, limit=3, cursor=None, actor=VIEWER)
+    rest = world.files(world.run_id, limit=3, cursor=first.next_cursor, actor=VIEWER)
     assert [each.path for each in (*first.items, *rest.items)] == ["a.txt", "b/c.png"] * 2
     assert rest.next_cursor is None
     assert {each.expires_in_seconds for each in first.items} == {900}
@@ -175,13 +178,82 @@ def test_reports_are_listed_behind_the_artifacts_apart_for_each_run_of_the_comma
         artifacts=(FileRef(path="a.txt", key=layout.artifact_key(PREFIX, "a.txt"), size=1),),
     )
     documents.write(world.artifacts, layout.result_key(PREFIX), result)
-    page = world.files(world.run_id, work_id=None, limit=10, cursor=None, actor=VIEWER)
+    page = world.files(world.run_id, limit=10, cursor=None, actor=VIEWER)
     assert [(each.kind, each.path) for each in page.items] == [
         (ArtifactKind.ARTIFACT, "a.txt"),
         (ArtifactKind.REPORT, "reports/01/out/a.xml"),
         (ArtifactKind.REPORT, "reports/02/out/a.xml"),
     ]
     assert runs[1].key in page.items[2].url
+
+
+def left(world: World, *files: FileRef, dropped: tuple[str, ...] = ()) -> None:
+    result = ShardResult(
+        exit_code=1,
+        started_at=to_iso(START),
+        finished_at=to_iso(START),
+        reports=(),
+        artifacts=files,
+        dropped=dropped,
+    )
+    documents.write(world.artifacts, layout.result_key(PREFIX), result)
+
+
+def file(path: str, kind: FileClass, content_type: str = "text/plain", **changes: Any) -> FileRef:
+    key = layout.artifact_key(PREFIX, path)
+    return FileRef(path=path, key=key, size=1, file_class=kind, content_type=content_type, **changes)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (FileFilter(), ["a.log", "f.png", "p.png"]),
+        (FileFilter(file_class=FileClass.SCREENSHOT), ["f.png", "p.png"]),
+        (FileFilter(failed=True), ["f.png"]),
+        (FileFilter(case="PASSES"), ["p.png"]),
+        (FileFilter(case="id-fails"), ["f.png"]),
+        (FileFilter(case="id-pass"), []),  # an id counts as a whole
+        (FileFilter(file_class=FileClass.LOG, failed=True), []),
+        (FileFilter(work_id="shard-00001"), []),
+    ],
+)
+def test_files_are_filtered_by_class_shard_and_by_their_tests(
+    wanted: FileFilter, expected: list[str]
+) -> None:
+    world = World(done(0))
+    left(world, file("a.log", FileClass.LOG), *(file(f"{x}.png", FileClass.SCREENSHOT) for x in "fp"))
+    links = {
+        "f.png": (ArtifactCase(id="id-fails", name="test_fails", status=CaseStatus.FAILED),),
+        "p.png": (ArtifactCase(id="id-passes", name="test_passes", status=CaseStatus.PASSED),),
+    }
+    documents.write(world.artifacts, layout.links_key(PREFIX), ArtifactLinks(files=links))
+    page = world.files(world.run_id, wanted=wanted, limit=10, cursor=None, actor=VIEWER)
+    assert [each.path for each in page.items] == expected
+    assert {each.path: each.cases for each in page.items} == {path: links.get(path, ()) for path in expected}
+
+
+def test_links_to_untrusted_pages_save_them_unless_asked_to_open_them() -> None:
+    world = World(done(0))
+    left(
+        world, file("r.html", FileClass.REPORT, "text/html"), file("a.png", FileClass.SCREENSHOT, "image/png")
+    )
+    for pages in (False, True):
+        page, picture = world.files(world.run_id, pages=pages, limit=10, cursor=None, actor=VIEWER).items
+        assert (page.inline, page.url.endswith("&save")) == (pages, not pages)
+        assert picture.inline
+
+
+def test_what_was_not_kept_is_told_once_with_its_shard() -> None:
+    world = World(done(0))
+    left(
+        world,
+        *(file(x, FileClass.LOG) for x in "ab"),
+        dropped=("big.bin: it has 9 bytes; at most 8 are kept",),
+    )
+    first = world.files(world.run_id, limit=1, cursor=None, actor=VIEWER)
+    rest = world.files(world.run_id, limit=1, cursor=first.next_cursor, actor=VIEWER)
+    assert first.dropped == ("shard-00000: big.bin: it has 9 bytes; at most 8 are kept",)
+    assert rest.dropped == ()
 
 
 def test_a_result_that_cannot_be_read_hides_no_other_shards_files() -> None:
@@ -196,7 +268,7 @@ def test_a_result_that_cannot_be_read_hides_no_other_shards_files() -> None:
         artifacts=(FileRef(path="a.txt", key=layout.artifact_key(prefix, "a.txt"), size=1),),
     )
     documents.write(world.artifacts, layout.result_key(prefix), result)
-    page = world.files(world.run_id, work_id=None, limit=10, cursor=None, actor=VIEWER)
+    page = world.files(world.run_id, limit=10, cursor=None, actor=VIEWER)
     assert [(each.work_id, each.path) for each in page.items] == [("shard-00001", "a.txt")]
 
 
@@ -204,7 +276,7 @@ def test_a_log_of_very_many_small_chunks_is_read_in_several_answers() -> None:
     world = World(done())
     lines = [f"{number:04d}\n" for number in range(600)]
     for number, line in enumerate(lines):
-        world.artifacts.put(layout.log_chunk_key(PREFIX, 5 * number), line.encode())
+        world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, 5 * number), line.encode())
     text, offset, complete, answers = "", 0, False, 0
     while not complete:
         chunk = world.logs(world.run_id, work_id="shard-00000", offset=offset, actor=VIEWER)
@@ -218,7 +290,7 @@ def test_logs_go_on_where_they_were_left_and_never_split_a_character() -> None:
     text = "grüße €\n" * 3
     data = text.encode()
     for start in range(0, len(data), 3):
-        world.artifacts.put(layout.log_chunk_key(PREFIX, start), data[start : start + 3])
+        world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, start), data[start : start + 3])
     chunk = world.logs(world.run_id, work_id="shard-00000", offset=0, actor=VIEWER)
     assert (chunk.text, chunk.complete, chunk.next_offset) == (text, True, len(data))
     middle = world.logs(world.run_id, work_id="shard-00000", offset=9, actor=VIEWER)
@@ -230,7 +302,7 @@ def test_logs_go_on_where_they_were_left_and_never_split_a_character() -> None:
 def test_a_character_that_is_not_whole_yet_waits_while_the_shard_runs() -> None:
     running = make_work(state=WorkState.LEASED, epoch=1)
     world = World(running)
-    world.artifacts.put(layout.log_chunk_key(PREFIX, 0), "a€".encode()[:-1])
+    world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, 0), "a€".encode()[:-1])
     chunk = world.logs(world.run_id, work_id="shard-00000", offset=0, actor=VIEWER)
     assert (chunk.text, chunk.next_offset, chunk.complete, chunk.attempt) == ("a", 1, False, "01-001")
 
@@ -256,4 +328,4 @@ def test_runs_are_listed_for_ones_own_team_only() -> None:
 
 def test_another_teams_suite_looks_like_none() -> None:
     with pytest.raises(NotFoundError):
-        GetSuite(MemorySuiteStore(), Guard(decide))("shop", team="demo", actor=STRANGER)
+        GetSuite(MemoryDocumentStore(), Guard(decide))("shop", team="demo", actor=STRANGER)

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.errors import NotFoundError
 from crosswind.runs.model import Case
 from crosswind.runs.usecases import documents

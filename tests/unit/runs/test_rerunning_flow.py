@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from crosswind.contracts.events import RunFinished
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
-from crosswind.contracts.suites import Framework, StageCondition
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
+from crosswind.contracts.suites import StageCondition
 from crosswind.contracts.tasks import PlanOutcome
 from crosswind.contracts.work import WorkOutcome
 from crosswind.kernel.clock import to_iso
@@ -149,7 +150,7 @@ def test_an_error_outside_of_all_planned_tests_is_over_when_its_shard_ran_well(w
 
 
 def command(**changes: Any) -> Any:
-    return job(framework=Framework.COMMAND, command="run", **changes)
+    return job(framework="command", command="run", **changes)
 
 
 def found_nothing(world: Rounds) -> None:

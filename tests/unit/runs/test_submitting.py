@@ -34,12 +34,12 @@ from crosswind.runs.usecases.suites import PutSuite
 from tests.fakes import (
     START,
     CountingIds,
+    MemoryDocumentStore,
     MemoryExecutions,
     MemoryObjectStore,
     MemoryQueues,
     MemoryQueueStore,
     MemoryRunStore,
-    MemorySuiteStore,
     SettableClock,
 )
 from tests.unit.runs.suites_samples import DIGEST, EDITOR, RUNNER, STRANGER, VIEWER, any_job, any_suite
@@ -63,7 +63,7 @@ class World:
     """Everything that a submission touches."""
 
     runs: MemoryRunStore = field(default_factory=MemoryRunStore)
-    suites: MemorySuiteStore = field(default_factory=MemorySuiteStore)
+    suites: MemoryDocumentStore = field(default_factory=MemoryDocumentStore)
     artifacts: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     sources: MemoryObjectStore = field(default_factory=MemoryObjectStore)
     queues: MemoryQueues = field(default_factory=MemoryQueues)

@@ -196,6 +196,7 @@ class World(MemoryExecutions):
         concurrency: int,
         priority: Priority = Priority.P1,
         pulled: PullList | None = None,
+        group: str | None = None,
     ) -> str:
         """What submit_run does: the record, the input, the execution, the watchdog."""
         number = len(self.tickets) + 1
@@ -208,6 +209,8 @@ class World(MemoryExecutions):
                 priority=priority,
                 infrastructure_retries=2,
                 pull_id=pulled.pull_id if pulled else None,
+                group=group,
+                group_size=shards if group else 1,
             )
             for index in range(shards)
         ]

@@ -21,6 +21,13 @@ WORKERS = 32
 WAIT_FOR_WORKER_SECONDS = 1.0
 _CLIENT_SECONDS = 10.0  # a client that neither sends nor reads for so long is let go
 _SLOW_SECONDS = 1.0
+JSON = "application/json"
+_HEADERS = (
+    ("Connection", "close"),  # as HTTP/1.0 has it; some clients keep a connection unless they are told
+    ("Content-Security-Policy", "default-src 'self'; img-src 'self' data:"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+"""Of every answer. A browser loads nothing from elsewhere, and runs no script that an answer quotes."""
 
 T = TypeVar("T")
 
@@ -61,10 +68,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a handler gives back; the body is sent as JSON."""
+    """What a handler gives back; the body is sent as JSON, or as it is where another type is named."""
 
     body: Any
     status: HTTPStatus = HTTPStatus.OK
+    content_type: str = JSON
+
+    @property
+    def text(self) -> str:
+        """The body as it is sent."""
+        return json.dumps(self.body) if self.content_type == JSON else str(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         with self._web.in_flight():
             answer = self._answer(route, parts)
             self._note(route, answer.status, time.monotonic() - started)
-            self._send(answer.status, json.dumps(answer.body))
+            self._send(answer.status, answer.text, content_type=answer.content_type)
 
     def _route(self) -> tuple[Route | None, dict[str, str]]:
         path = self.path.partition("?")[0]
@@ -227,10 +240,12 @@ class _Handler(BaseHTTPRequestHandler):
             extra={"fields": fields},
         )
 
-    def _send(self, status: HTTPStatus, text: str, *, content_type: str = "application/json") -> None:
+    def _send(self, status: HTTPStatus, text: str, *, content_type: str = JSON) -> None:
         data = text.encode()
         self.send_response(status)
         self.send_header("Content-Type", content_type)
+        for name, value in _HEADERS:
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)

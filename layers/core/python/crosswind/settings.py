@@ -61,8 +61,27 @@ class StoreSettings(Settings):
     admission_queue_url: str
     executor_queue_url: str
     watch_queue_url: str
+    live_table: str
+    live_queue_url: str
     event_bus_name: str
     retention_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketSettings(Settings):
+    """Lambdas that talk through the socket. They know no run: only who is connected, and to what."""
+
+    stage: str
+    live_table: str
+    socket_api_id: str
+    socket_stage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocketAddressSettings(Settings):
+    """The Lambda that tells clients where the socket is."""
+
+    socket_url: str  # an address, or a path of the endpoint that the client has called
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +105,13 @@ class ControlSettings(HistorySettings):
     launches_per_second: float  # of those default slots; 0 where launches are not paced
     launch_burst: int
     queue_limit: int  # waiting shards before the API answers 429
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveSettings(ControlSettings):
+    """The Lambda that orders archives of runs' files."""
+
+    archive_queue_url: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,5 +164,5 @@ class RunnerSettings(StoreSettings):
 
     runner_id: str
     work_folder: str
-    log_flush_seconds: float  # until a log's first upload: 2 where logs cost nothing, 30 on AWS
-    log_slowest_seconds: float  # what the time between two doubles up to: 2, and 120 on AWS
+    live_seconds: float  # between shipments of what is new while someone watches: 1.5, and 0.5 on a laptop
+    quiet_seconds: float  # while nobody does: 30, and 2 on a laptop, where uploads cost nothing

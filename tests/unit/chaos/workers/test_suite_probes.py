@@ -19,9 +19,9 @@ from crosswind.contracts.requests import SubmitRunRequest, VerdictKind
 from crosswind.contracts.suites import Scalar
 from crosswind.kernel.errors import ConflictError, NotFoundError
 from crosswind.runs.model import Run, Verdict
-from crosswind.runs.ports import SuiteRecord
+from crosswind.runs.ports import DocumentRecord
 from crosswind.runs.schedules.model import Origin
-from tests.fakes import START, MemoryObjectStore, MemoryRunStore, MemorySuiteStore, make_run
+from tests.fakes import START, MemoryDocumentStore, MemoryObjectStore, MemoryRunStore, make_run
 from tests.fakes.chaos import exp_id, make_experiment_run, make_spec
 
 WATCHED = MonitorState(leased=True, done=False, last_beat_expires_at=None, announcements=())
@@ -143,13 +143,13 @@ class Submissions:
         return make_run(), True
 
 
-def stored(stage: dict[str, Any]) -> SuiteRecord:
+def stored(stage: dict[str, Any]) -> DocumentRecord:
     document: dict[str, object] = {"spec": {"stages": [stage]}}
-    return SuiteRecord("demo", "shop", "sha256:0", START, "ada", document)
+    return DocumentRecord("demo", "shop", "sha256:0", START, "ada", document)
 
 
 def test_a_probes_suite_is_submitted_by_name_for_the_experiments_team_and_marked_as_its_own() -> None:
-    submissions, runs, suites = Submissions(), MemoryRunStore(), MemorySuiteStore()
+    submissions, runs, suites = Submissions(), MemoryRunStore(), MemoryDocumentStore()
     suites.put(stored({"name": "one"}))
     probes = SubmittedSuites(submit=submissions, suites=suites, runs=runs)
     made = probes.start(probed(), "shop", {"full": True}, cause="exp-1, probe", key="probe/1")
@@ -165,7 +165,7 @@ def test_a_probes_suite_is_submitted_by_name_for_the_experiments_team_and_marked
 
 
 def test_a_suite_that_runs_experiments_is_no_probe_of_one() -> None:
-    suites = MemorySuiteStore()
+    suites = MemoryDocumentStore()
     suites.put(stored({"name": "one", "chaos": {"experiment": "slow-payments"}}))
     probes = SubmittedSuites(submit=Submissions(), suites=suites, runs=MemoryRunStore())
     with pytest.raises(ConflictError, match="runs experiments itself"):

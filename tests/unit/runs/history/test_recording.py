@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
 from crosswind.contracts.resolved import ResultsIndex
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.errors import DependencyError
 from crosswind.runs import layout
 from crosswind.runs.history.model import JobKey, Observation

@@ -2,11 +2,16 @@
 
 from typing import Any
 
+from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.resolved import ResolvedTest
-from crosswind.contracts.suites import Framework
+from crosswind.runs.frameworks.catalogue import builtin
 from crosswind.runs.history.model import Timing
 from crosswind.runs.planning.jobs import Job, Limits
 from crosswind.runs.planning.launching import POOL, Launching
+
+_pytest = builtin("pytest")
+assert _pytest is not None
+PYTEST: FrameworkSpec = _pytest
 
 
 def make_test(**changes: Any) -> ResolvedTest:
@@ -14,7 +19,7 @@ def make_test(**changes: Any) -> ResolvedTest:
     values: dict[str, Any] = {
         "name": "unit",
         "stage": 0,
-        "framework": Framework.PYTEST,
+        "framework": "pytest",
         "args": (),
         "env": {},
         "secret_refs": {},

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crosswind.contracts.suites import Distribution, Framework
+from crosswind.contracts.suites import Distribution
 from crosswind.kernel.errors import InvalidInputError
 from crosswind.runs.planning.jobs import AUTO_TESTS_PER_SHARD, Job, expected, fewest, plan_job, uses_xdist
 from crosswind.runs.planning.launching import FARGATE
@@ -51,11 +51,11 @@ def test_a_history_that_cannot_be_read_is_told_as_the_reason() -> None:
 
 
 def test_a_framework_that_lists_no_tests_runs_whole() -> None:
-    job = Job(test=make_test(framework=Framework.COMMAND, shards=3), discovered=None)
+    job = Job(test=make_test(framework="command", shards=3), discovered=None)
     plan = plan_job(job, limits())
     assert plan.method is Method.WHOLE
     assert [share.test_ids for share in plan.shares] == [None, None, None]
-    assert plan_job(replace(job, test=make_test(framework=Framework.COMMAND)), limits()).shards == 1
+    assert plan_job(replace(job, test=make_test(framework="command")), limits()).shards == 1
 
 
 def test_quarantined_tests_are_left_out() -> None:

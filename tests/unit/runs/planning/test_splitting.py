@@ -4,19 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosswind.contracts.suites import Framework
 from crosswind.kernel.errors import InvalidInputError
 from crosswind.runs.history.model import Timing
 from crosswind.runs.planning.estimates import estimate
 from crosswind.runs.planning.splitting import Share, prove, pull_order, split
 from crosswind.runs.planning.units import units_of
+from tests.unit.runs.planning.samples import PYTEST
 
 IDS = st.lists(st.text(min_size=1, max_size=5), unique=True, max_size=60)
 
 
 def parts(ids: list[str], count: int, seconds: dict[str, float] | None = None) -> tuple[Share, ...]:
     timings = {name: Timing(each, 0, 1) for name, each in (seconds or {}).items()}
-    return split(ids, framework=Framework.PYTEST, shards=count, timings=timings)
+    return split(ids, framework=PYTEST, shards=count, timings=timings)
 
 
 @given(IDS, st.integers(1, 80), st.data())
@@ -62,7 +62,7 @@ def test_a_test_that_is_listed_twice_is_refused_by_name() -> None:
 def test_a_list_to_pull_from_has_the_longest_first_and_equal_ones_as_discovered() -> None:
     ids = ["a.py::x", "b.py::y", "c.py::z", "c.py::w"]
     timings = {"b.py::y": Timing(9.0, 0, 1), "a.py::x": Timing(1.0, 0, 1)}
-    units = units_of(ids, estimate(ids, timings), framework=Framework.PYTEST, grain_seconds=20)
+    units = units_of(ids, estimate(ids, timings), framework=PYTEST, grain_seconds=20)
     assert [unit.test_ids for unit in pull_order(units)] == [
         ("c.py::z", "c.py::w"),
         ("b.py::y",),

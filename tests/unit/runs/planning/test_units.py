@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosswind.contracts.suites import Framework
 from crosswind.runs.history.model import Timing
 from crosswind.runs.planning.estimates import estimate
 from crosswind.runs.planning.units import units_of
+from tests.unit.runs.planning.samples import PYTEST
 
 NAMES = st.builds(
     "{}.py::{}{}[{}]".format,
@@ -21,9 +21,7 @@ def grouped(
     *ids: str, grain: float, seconds: dict[str, float] | None = None, at_least: int = 1
 ) -> list[tuple[str, ...]]:
     timings = {name: Timing(each, 0, 1) for name, each in (seconds or {}).items()}
-    found = units_of(
-        ids, estimate(ids, timings), framework=Framework.PYTEST, grain_seconds=grain, at_least=at_least
-    )
+    found = units_of(ids, estimate(ids, timings), framework=PYTEST, grain_seconds=grain, at_least=at_least)
     return [unit.test_ids for unit in found]
 
 
@@ -58,9 +56,7 @@ def test_who_asks_for_many_shards_gets_so_many_units() -> None:
 def test_every_test_is_in_one_unit_and_only_single_tests_exceed_the_grain(
     ids: list[str], grain: float, at_least: int
 ) -> None:
-    found = units_of(
-        ids, estimate(ids, {}), framework=Framework.PYTEST, grain_seconds=grain, at_least=at_least
-    )
+    found = units_of(ids, estimate(ids, {}), framework=PYTEST, grain_seconds=grain, at_least=at_least)
     assert sorted(test_id for unit in found for test_id in unit.test_ids) == sorted(ids)
     assert all(len(unit.test_ids) == 1 or unit.seconds <= grain for unit in found)
     assert len(found) >= min(at_least, len(ids))

@@ -11,7 +11,7 @@ from crosswind.contracts.requests import SubmitRunRequest, VerdictKind
 from crosswind.contracts.suites import Scalar
 from crosswind.kernel.errors import ConflictError
 from crosswind.runs.model import Run
-from crosswind.runs.ports import RunStore, SuiteStore
+from crosswind.runs.ports import DocumentStore, RunStore
 from crosswind.runs.schedules.model import Origin
 
 
@@ -33,7 +33,7 @@ class SubmittedSuites:
     """Stored suites, submitted in the name of the experiment."""
 
     submit: Submit
-    suites: SuiteStore
+    suites: DocumentStore
     runs: RunStore
 
     def start(

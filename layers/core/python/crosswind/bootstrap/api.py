@@ -4,17 +4,20 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
-from crosswind.bootstrap import stores
+from crosswind.bootstrap import clients, stores
 from crosswind.contracts.permissions import Guard
 from crosswind.kernel.clock import SystemClock
 from crosswind.kernel.ids import RandomIds
 from crosswind.kernel.retry import jittered_pause
 from crosswind.platform.access import decide
-from crosswind.settings import ControlSettings
+from crosswind.settings import ControlSettings, SocketAddressSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.spec_rules import Rules
+    from crosswind.runs.usecases.archiving import GetArchive
     from crosswind.runs.usecases.explaining import ExplainRun
+    from crosswind.runs.usecases.following_live import WatchRun
+    from crosswind.runs.usecases.frameworks import DeleteFramework, GetFramework, ListFrameworks, PutFramework
     from crosswind.runs.usecases.pausing import PauseRun, ResumeRun
     from crosswind.runs.usecases.previewing import CreatePlan, GetPlan
     from crosswind.runs.usecases.quarantining import DeleteQuarantine, ListQuarantines, PutQuarantine
@@ -26,8 +29,9 @@ if TYPE_CHECKING:
         WhyWaiting,
     )
     from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
+    from crosswind.runs.usecases.reading_artifacts import ListArtifacts
     from crosswind.runs.usecases.reading_history import GetTestHistory, ListFlaky
-    from crosswind.runs.usecases.reading_results import ListArtifacts, ListResults, ReadLogs
+    from crosswind.runs.usecases.reading_results import ListResults, ReadLogs
     from crosswind.runs.usecases.reporting import ReportRun
     from crosswind.runs.usecases.rerunning import RerunRun
     from crosswind.runs.usecases.sources import CreateSource
@@ -219,9 +223,26 @@ def list_results() -> "ListResults":
 
 
 @cache
+def get_archive() -> "GetArchive":
+    """GetArchive."""
+    from crosswind.adapters.aws.queues import ArchiveQueue
+    from crosswind.runs.usecases.archiving import GetArchive
+    from crosswind.settings import ArchiveSettings
+
+    settings = ArchiveSettings.from_env()
+    return GetArchive(
+        find=find_run(),
+        works=stores.work_store(settings),
+        artifacts=stores.artifacts(settings),
+        order=ArchiveQueue(clients.sqs(), settings.archive_queue_url),
+        clock=SystemClock(),
+    )
+
+
+@cache
 def list_artifacts() -> "ListArtifacts":
     """ListArtifacts."""
-    from crosswind.runs.usecases.reading_results import ListArtifacts
+    from crosswind.runs.usecases.reading_artifacts import ListArtifacts
 
     settings = _settings()
     return ListArtifacts(
@@ -311,6 +332,38 @@ def delete_suite() -> "DeleteSuite":
 
 
 @cache
+def put_framework() -> "PutFramework":
+    """PutFramework."""
+    from crosswind.runs.usecases.frameworks import PutFramework
+
+    return PutFramework(stores.framework_store(_settings()), guard=_GUARD, clock=SystemClock())
+
+
+@cache
+def get_framework() -> "GetFramework":
+    """GetFramework."""
+    from crosswind.runs.usecases.frameworks import GetFramework
+
+    return GetFramework(stores.framework_store(_settings()), guard=_GUARD)
+
+
+@cache
+def list_frameworks() -> "ListFrameworks":
+    """ListFrameworks."""
+    from crosswind.runs.usecases.frameworks import ListFrameworks
+
+    return ListFrameworks(stores.framework_store(_settings()), guard=_GUARD)
+
+
+@cache
+def delete_framework() -> "DeleteFramework":
+    """DeleteFramework."""
+    from crosswind.runs.usecases.frameworks import DeleteFramework
+
+    return DeleteFramework(stores.framework_store(_settings()), guard=_GUARD)
+
+
+@cache
 def list_flaky() -> "ListFlaky":
     """ListFlaky."""
     from crosswind.runs.usecases.reading_history import ListFlaky
@@ -353,6 +406,20 @@ def put_quarantine() -> "PutQuarantine":
 
 
 @cache
+def watch_live() -> "WatchRun":
+    """WatchRun."""
+    from crosswind.runs.usecases.following_live import WatchRun
+
+    settings = _settings()
+    return WatchRun(
+        find=find_run(),
+        watches=stores.watch_store(settings),
+        clock=SystemClock(),
+        socket=SocketAddressSettings.from_env().socket_url or None,
+    )
+
+
+@cache
 def list_quarantines() -> "ListQuarantines":
     """ListQuarantines."""
     from crosswind.runs.usecases.quarantining import ListQuarantines
@@ -377,6 +444,11 @@ def _settings() -> ControlSettings:
 
 def suite_rules() -> "Rules":
     """What is checked of a suite here."""
+    from crosswind.runs.frameworks.stored import stored_framework
     from crosswind.runs.spec_rules import Rules
 
-    return Rules(local=_settings().stage == "local")
+    frameworks = stores.framework_store(_settings())
+    return Rules(
+        local=_settings().stage == "local",
+        team_framework=lambda team, name: stored_framework(frameworks, team, name),
+    )

@@ -32,6 +32,10 @@ ASKED_BY_THE_GATE: dict[str, Any] = {
     "read_timeout": 3,  # the gate waits for 8 s, and takes no answer for no
     "retries": {"mode": "standard", "total_max_attempts": 2},
 }
+ASKED_BY_A_FAN_OUT: dict[str, Any] = {
+    "read_timeout": 3,
+    "retries": {"mode": "standard", "total_max_attempts": 1},  # who is too slow is told of the gap
+}
 
 _making = Lock()
 
@@ -125,13 +129,26 @@ def secretsmanager() -> "SecretsManagerClient":
 
 
 @cache
+def connections(api_id: str, stage: str) -> Any:
+    """Connections of a WebSocket API. The embedded cloud has them under a path of its endpoint."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION", "")
+    address = (
+        f"{endpoint}/_aws/execute-api/{api_id}/{stage}"
+        if endpoint
+        else f"https://{api_id}.execute-api.{region}.amazonaws.com/{stage}"
+    )
+    return _client("apigatewaymanagementapi", endpoint_url=address, **ASKED_BY_A_FAN_OUT)
+
+
+@cache
 def _session() -> "Session":
     from botocore.session import get_session  # noqa: PLC0415  # at first use, not at import
 
     return get_session()
 
 
-def _client(service: str, **options: Any) -> Any:
+def _client(service: str, *, endpoint_url: str | None = None, **options: Any) -> Any:
     from botocore.config import Config  # noqa: PLC0415  # at first use, not at import
 
     config = Config(
@@ -144,4 +161,4 @@ def _client(service: str, **options: Any) -> Any:
         }
     )
     with _making:
-        return _session().create_client(service, config=config)
+        return _session().create_client(service, config=config, endpoint_url=endpoint_url)

@@ -13,6 +13,7 @@ from crosswind.kernel.retry import jittered_pause
 from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.runs.usecases.failing_fast import FailRestFast
 from crosswind.runs.usecases.leasing import Announce, BeatWork, ClaimWork, CommitWork, FailAttempt, HandBack
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 from crosswind.runs.usecases.pulling import (
     CommitBatch,
     CommittedBatches,
@@ -120,6 +121,12 @@ def return_batch(settings: RunnerSettings) -> ReturnBatch:
 def committed_batches(settings: RunnerSettings) -> CommittedBatches:
     """What earlier attempts of a shard have done."""
     return CommittedBatches(stores.pull_store(settings))
+
+
+@cache
+def join_barrier(settings: RunnerSettings) -> JoinBarrier:
+    """Begin a load together with other workers."""
+    return JoinBarrier(stores.barrier_store(settings), SystemClock())
 
 
 @cache

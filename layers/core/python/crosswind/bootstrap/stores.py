@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crosswind.bootstrap import clients
 from crosswind.kernel.clock import SystemClock
-from crosswind.settings import ControlSettings, HistorySettings, StoreSettings
+from crosswind.settings import ControlSettings, HistorySettings, SocketSettings, StoreSettings
 
 if TYPE_CHECKING:
     from crosswind.adapters.aws.dynamo import Dynamo
@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from crosswind.runs.admission.model import Capacity
     from crosswind.runs.admission.ports import QueueStore
     from crosswind.runs.history.ports import HistoryStore, QuarantineStore
+    from crosswind.runs.live.ports import ConnectionStore, LiveQueue, Sockets, WatchStore
+    from crosswind.runs.load.ports import BarrierStore
     from crosswind.runs.ports import (
+        DocumentStore,
         EventBus,
         Executions,
         ObjectStore,
         Queues,
         RunStore,
         Secrets,
-        SuiteStore,
         TaskTokens,
         WorkStore,
     )
@@ -46,11 +48,19 @@ def run_store(settings: StoreSettings) -> "RunStore":
 
 
 @cache
-def suite_store(settings: StoreSettings) -> "SuiteStore":
-    """Stored suites."""
-    from crosswind.adapters.aws.suite_store import DynamoSuiteStore
+def framework_store(settings: StoreSettings) -> "DocumentStore":
+    """Frameworks of teams."""
+    from crosswind.adapters.aws.document_store import FRAMEWORKS, DynamoDocumentStore
 
-    return DynamoSuiteStore(dynamo=_dynamo(), table=settings.runs_table)
+    return DynamoDocumentStore(dynamo=_dynamo(), table=settings.runs_table, kind=FRAMEWORKS)
+
+
+@cache
+def suite_store(settings: StoreSettings) -> "DocumentStore":
+    """Stored suites."""
+    from crosswind.adapters.aws.document_store import DynamoDocumentStore
+
+    return DynamoDocumentStore(dynamo=_dynamo(), table=settings.runs_table)
 
 
 @cache
@@ -101,6 +111,19 @@ def pull_store(settings: StoreSettings) -> "PullStore":
     from crosswind.adapters.aws.pull_store import DynamoPullStore
 
     return DynamoPullStore(
+        dynamo=_dynamo(),
+        table=settings.runs_table,
+        clock=SystemClock(),
+        retention=timedelta(days=settings.retention_days),
+    )
+
+
+@cache
+def barrier_store(settings: StoreSettings) -> "BarrierStore":
+    """Barriers of load jobs."""
+    from crosswind.adapters.aws.barrier_store import DynamoBarrierStore
+
+    return DynamoBarrierStore(
         dynamo=_dynamo(),
         table=settings.runs_table,
         clock=SystemClock(),
@@ -178,6 +201,38 @@ def executor_queue(settings: StoreSettings) -> "ExecutorQueue":
     from crosswind.adapters.aws.queues import ExecutorQueue
 
     return ExecutorQueue(client=clients.sqs_polling(), url=settings.executor_queue_url)
+
+
+@cache
+def watch_store(settings: StoreSettings | SocketSettings) -> "WatchStore":
+    """Who watches which run."""
+    from crosswind.adapters.aws.live_store import DynamoWatchStore
+
+    return DynamoWatchStore(dynamo=_dynamo(), table=settings.live_table)
+
+
+@cache
+def connection_store(settings: SocketSettings) -> "ConnectionStore":
+    """Connections of the socket."""
+    from crosswind.adapters.aws.live_store import DynamoConnectionStore
+
+    return DynamoConnectionStore(dynamo=_dynamo(), table=settings.live_table)
+
+
+@cache
+def sockets(settings: SocketSettings) -> "Sockets":
+    """Sends through the socket."""
+    from crosswind.adapters.aws.sockets import ApiGatewaySockets
+
+    return ApiGatewaySockets(client=clients.connections(settings.socket_api_id, settings.socket_stage))
+
+
+@cache
+def live_queue(settings: StoreSettings) -> "LiveQueue":
+    """Carries what is new to the fan-out."""
+    from crosswind.adapters.aws.sockets import SqsLiveQueue
+
+    return SqsLiveQueue(client=clients.sqs(), url=settings.live_queue_url)
 
 
 @cache

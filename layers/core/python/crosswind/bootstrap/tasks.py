@@ -10,6 +10,9 @@ from crosswind.kernel.retry import jittered_pause
 from crosswind.settings import TaskSettings
 
 if TYPE_CHECKING:
+    from crosswind.contracts.work import ShardOrder
+    from crosswind.runs.load.judged import LoadJudged
+    from crosswind.runs.model import Work
     from crosswind.runs.usecases.changing import ChangeWork
     from crosswind.runs.usecases.closing import CloseStage, PublishRun, RecordFailure
     from crosswind.runs.usecases.ingesting import IngestShard
@@ -57,7 +60,7 @@ def plan_run() -> "PlanRun":
 @cache
 def ingest_shard() -> "IngestShard":
     """IngestShard, for JUnit XML. With failFast it may answer tokens."""
-    from crosswind.adapters.reports.junit import JUnitReader
+    from crosswind.adapters.reports.anyformat import AnyReportReader
     from crosswind.runs.usecases.failing_fast import FailRestFast
     from crosswind.runs.usecases.ingesting import IngestShard
 
@@ -69,11 +72,26 @@ def ingest_shard() -> "IngestShard":
         runs=stores.run_store(settings),
         works=stores.work_store(settings),
         artifacts=stores.artifacts(settings),
-        reader=JUnitReader(),
+        reader=AnyReportReader(),
         committed=committed_batches(),
         fail_rest=fail_rest,
+        merge_load=_merge_load,
         pause=jittered_pause,
     )
+
+
+def _merge_load(work: "Work", order: "ShardOrder") -> "LoadJudged | None":
+    """MergeLoad, whose histograms only load jobs pay for."""
+    from crosswind.runs.usecases.loading import MergeLoad
+
+    settings = _settings()
+    merge = MergeLoad(
+        runs=stores.run_store(settings),
+        works=stores.work_store(settings),
+        artifacts=stores.artifacts(settings),
+        barriers=stores.barrier_store(settings),
+    )
+    return merge(work, order)
 
 
 @cache

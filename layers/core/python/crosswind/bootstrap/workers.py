@@ -13,6 +13,7 @@ from crosswind.runs.usecases.changing import ChangeWork, PerformEffects
 from crosswind.settings import ControlSettings
 
 if TYPE_CHECKING:
+    from crosswind.runs.usecases.archiving import BuildArchive
     from crosswind.runs.usecases.finishing import FinishRun
     from crosswind.runs.usecases.recovery import RecoverRun, SweepRuns
     from crosswind.runs.usecases.scheduling import AdmitWork
@@ -43,6 +44,15 @@ def admit_work() -> "AdmitWork":
     )
     enqueue = EnqueueWork(runs=stores.run_store(settings), change=_change(), clock=SystemClock())
     return AdmitWork(enqueue=enqueue, schedule=schedule)
+
+
+@cache
+def build_archive() -> "BuildArchive":
+    """Build a zip of a run's files."""
+    from crosswind.runs.usecases.archiving import BuildArchive
+    from crosswind.settings import TaskSettings
+
+    return BuildArchive(artifacts=stores.artifacts(TaskSettings.from_env()), clock=SystemClock())
 
 
 @cache

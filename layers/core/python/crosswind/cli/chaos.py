@@ -10,8 +10,8 @@ from rich.text import Text
 from crosswind.cli import chaos_gate, chaos_reports, chaos_show, chaos_specs, render
 from crosswind.cli.chaos_client import ChaosClient
 from crosswind.cli.chaos_specs import FileOption
-from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError, ExitStatus
-from crosswind.cli.follow import OUTAGE_SECONDS, SHORTEST_PAUSE, passes
+from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError, ExitStatus, passes
+from crosswind.cli.follow import OUTAGE_SECONDS, SHORTEST_PAUSE
 from crosswind.cli.paging import LARGEST_PAGE, every_item
 from crosswind.cli.parameters import split_parameters, typed
 from crosswind.cli.requests import request_of

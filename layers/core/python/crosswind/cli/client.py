@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from crosswind.cli.config import is_loopback
 from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError
+from crosswind.contracts.archives import ArchiveView
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.definitions import ValidateExperimentAnswer
 from crosswind.contracts.explaining import WhyView
@@ -83,9 +84,10 @@ class ApiClient:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.endpoint = endpoint
+        self.authorization = f"Bearer {token}" if token else None
         headers = {"Accept": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        if self.authorization:
+            headers["Authorization"] = self.authorization
         proxies = not is_loopback(endpoint)  # what is on this machine is not reached through a proxy
         trusted = ssl.create_default_context(cafile=authority) if authority else True
         self._http = httpx.Client(
@@ -158,11 +160,13 @@ class ApiClient:
     def results(self, run_id: str, query: Query) -> CasePage:
         return self._get(f"/api/v1/tests/{_segment(run_id)}/results", CasePage, query)
 
+    def archive(self, run_id: str, query: Query) -> ArchiveView:
+        return self._get(f"/api/v1/tests/{_segment(run_id)}/artifacts/archive", ArchiveView, query)
+
     def artifacts(self, run_id: str, query: Query) -> ArtifactPage:
         return self._get(f"/api/v1/tests/{_segment(run_id)}/artifacts", ArtifactPage, query)
 
-    def logs(self, run_id: str, *, work_id: str, offset: int) -> LogChunk:
-        query: Query = {"workId": work_id, "offset": offset}
+    def logs(self, run_id: str, query: Query) -> LogChunk:
         return self._get(f"/api/v1/tests/{_segment(run_id)}/logs", LogChunk, query)
 
     def create_source(self, request: CreateSourceRequest) -> CreateSourceAnswer:
@@ -300,9 +304,9 @@ class ApiClient:
         sent = {"Content-Type": _SUITE_MEDIA_TYPE, **(headers or {})} if body else headers
         return _read(self._send(method, path, content=body, headers=sent), model)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, query: Query | None = None) -> None:
         """For the clients of single areas."""
-        self._send("DELETE", path)
+        self._send("DELETE", path, query=query)
 
     def _write(
         self, method: str, path: str, body: WireModel, headers: Mapping[str, str] | None = None

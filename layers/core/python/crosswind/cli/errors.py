@@ -7,6 +7,8 @@ skipped). 2: infrastructure or usage (verdict error or cancelled, a refused requ
 
 from enum import IntEnum
 
+import httpx
+
 from crosswind.contracts.problems import FieldProblem, Problem
 from crosswind.contracts.requests import VerdictKind
 from crosswind.kernel.errors import FieldError
@@ -62,3 +64,12 @@ def describe_fault(fault: FieldProblem | FieldError) -> str:
     where = path if fault.line is None else f"{path} (line {fault.line})"
     expected = f"; expected {fault.expected}" if fault.expected else ""
     return f"{where}: {fault.message}{expected}"
+
+
+def passes(error: ConnectionFailedError | ApiError) -> bool:
+    """Whether waiting may help: an endpoint that is away or struggling, not one that refuses."""
+    if isinstance(error, ConnectionFailedError):
+        return True
+    return error.problem.status >= httpx.codes.INTERNAL_SERVER_ERROR or (
+        error.problem.status == httpx.codes.TOO_MANY_REQUESTS
+    )

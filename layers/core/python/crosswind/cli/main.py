@@ -10,9 +10,11 @@ from typer.core import TyperGroup
 from crosswind import __version__
 from crosswind.cli import (
     account,
+    artifacts,
     chaos,
     demo,
     flaky,
+    frameworks,
     local,
     quarantine,
     queue,
@@ -77,7 +79,7 @@ app.command("list")(runs.list_runs)
 app.command()(runs.watch)
 app.command()(runs.logs)
 app.command()(runs.results)
-app.command()(runs.artifacts)
+app.command()(artifacts.artifacts)
 app.command()(runs.cancel)
 app.command()(rerun)
 app.command()(why)
@@ -88,6 +90,7 @@ app.command()(validate)
 app.command()(plan)
 app.command()(simulate)
 app.add_typer(suites.app, name="suites")
+app.add_typer(frameworks.app, name="frameworks")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(triggers.app, name="trigger")
 app.command()(triggers.deployed)

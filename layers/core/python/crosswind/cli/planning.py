@@ -8,8 +8,8 @@ import typer
 
 from crosswind.cli import render
 from crosswind.cli.config import is_loopback
-from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError, ExitStatus
-from crosswind.cli.follow import Pace, passes
+from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError, ExitStatus, passes
+from crosswind.cli.follow import Pace
 from crosswind.cli.parameters import split_parameters, typed
 from crosswind.cli.requests import request_of
 from crosswind.cli.session import (

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from rich.text import Text
 
-from crosswind.contracts.requests import CaseStatus, CaseView, RunView, VerdictKind
+from crosswind.contracts.requests import CaseView, RunView, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.clock import from_iso
 
 FAILURES_SHOWN = 5

@@ -1,4 +1,4 @@
-"""Commands that read and steer runs: get, list, watch, logs, results, artifacts, cancel."""
+"""Commands that read and steer runs: get, list, watch, logs, results, cancel."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +19,10 @@ from crosswind.cli.session import (
     TeamOption,
     open_session,
 )
+from crosswind.cli.steps import print_part
 from crosswind.cli.submitting import finish
 from crosswind.contracts.requests import (
-    ArtifactPage,
-    ArtifactView,
     CasePage,
-    CaseStatus,
     CaseView,
     ReportFormat,
     RunPage,
@@ -33,6 +31,7 @@ from crosswind.contracts.requests import (
     RunView,
     VerdictKind,
 )
+from crosswind.contracts.statuses import CaseStatus
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 _PAGE = 200
@@ -92,20 +91,23 @@ def list_runs(
             (item.execution_id, item.suite, item.team, _outcome(item), item.created_at, item.actor)
             for item in items
         ]
-        _print_table(session, ("run", "suite", "team", "outcome", "created", "actor"), rows, none="no runs")
+        print_table(session, ("run", "suite", "team", "outcome", "created", "actor"), rows, none="no runs")
         _note_more(session, more=cursor is not None)
 
 
 def watch(
     ctx: typer.Context,
     run: RunArgument,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Tell of each test as it begins and ends, and of each step.")
+    ] = False,
     endpoint: EndpointOption = None,
     profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow a run to its verdict; the exit status tells it."""
+    """Follow a run to its verdict; the exit status tells it. Failures are told as they come."""
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        finish(session, run)
+        finish(session, run, tests=tests)
 
 
 def cancel(
@@ -138,6 +140,13 @@ def logs(
         str | None, typer.Option("--shard", help="Only this one, such as 3, shard-00003 or prepare-00000.")
     ] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until the run has ended.")] = False,
+    attempt: Annotated[
+        str | None, typer.Option("--attempt", help="With --shard: an attempt of it, such as 01-001.")
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option("--step", help="With --shard: a step of it, such as setup, attempt-1 or retry-1."),
+    ] = None,
     component: Annotated[
         str | None,
         typer.Option(
@@ -159,7 +168,15 @@ def logs(
             hint="Leave RUN out for the embedded cloud's logs, or choose a shard with --shard.",
         )
     with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        print_logs(session, run, work_id=work_id_of(shard) if shard else None, follow=follow)
+        work_id = work_id_of(shard) if shard else None
+        if attempt is None and step is None:
+            print_logs(session, run, work_id=work_id, follow=follow)
+        elif work_id is None or follow:
+            raise CliError(
+                "--attempt and --step are parts of one shard's log", hint="With --shard, without -f."
+            )
+        else:
+            print_part(session, run, work_id=work_id, attempt=attempt, step=step)
 
 
 def results(
@@ -216,55 +233,6 @@ def all_results(session: Session, run: str, *, status: CaseStatus | None, limit:
     return CasePage(items=tuple(items), complete=page.complete, next_cursor=page.next_cursor)
 
 
-def artifacts(
-    ctx: typer.Context,
-    run: RunArgument,
-    shard: Annotated[str | None, typer.Option("--shard", help="Only files of this shard.")] = None,
-    download: Annotated[
-        Path | None, typer.Option("--download", metavar="DIR", help="Save the files in this folder.")
-    ] = None,
-    endpoint: EndpointOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List a run's files, or download them."""
-    with open_session(ctx, endpoint=endpoint, profile=profile, as_json=as_json) as session:
-        files: list[ArtifactView] = []
-        cursor: str | None = None
-        while True:
-            query = {"workId": work_id_of(shard) if shard else None, "limit": _PAGE, "cursor": cursor}
-            page = session.client.artifacts(run, query)
-            if download:
-                _download(session, page, download)
-            files += page.items
-            cursor = page.next_cursor
-            if not cursor:
-                break
-        if as_json:
-            session.emit(ArtifactPage(items=tuple(files)))
-            return
-        rows = [(file.work_id, file.path, str(file.size), file.content_type) for file in files]
-        _print_table(session, ("shard", "path", "bytes", "type"), rows, none="no artifacts")
-
-
-def _download(session: Session, page: ArtifactPage, folder: Path) -> None:
-    """Links last some minutes only, so each page is fetched before the next is asked for."""
-    for file in page.items:
-        target = inside(folder, file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        size = session.client.download(file.url, target)
-        session.note(f"{target} ({size} bytes)")
-
-
-def inside(folder: Path, file: ArtifactView) -> Path:
-    """Where a file is saved. Its path was chosen by a test: one that leads out of the folder raises CliError."""
-    root = (folder / file.work_id).resolve()
-    target = (root / file.path).resolve()
-    if not root.is_relative_to(folder.resolve()) or root not in target.parents:
-        raise CliError(f"artifact {file.path!r} of {file.work_id} leads out of {folder}; it is not saved")
-    return target
-
-
 def _print_run(session: Session, view: RunView) -> None:
     session.say(render.headline(view))
     if view.verdict:
@@ -290,7 +258,7 @@ def _print_run(session: Session, view: RunView) -> None:
             for work in view.work
         ]
         session.say()
-        _print_table(session, ("shard", "test", "state", "attempt", "tests", "failed", "reason"), rows)
+        print_table(session, ("shard", "test", "state", "attempt", "tests", "failed", "reason"), rows)
 
 
 def _print_case(session: Session, case: CaseView, *, details: bool) -> None:
@@ -309,9 +277,10 @@ def _print_case(session: Session, case: CaseView, *, details: bool) -> None:
             session.say(Text(f"        {line}"))
 
 
-def _print_table(
+def print_table(
     session: Session, header: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, none: str = ""
 ) -> None:
+    """Rows in columns; `none` where there are none."""
     if not rows:
         session.say(none)
         return

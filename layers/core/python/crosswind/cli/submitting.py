@@ -131,9 +131,9 @@ def load_suite(session: Session, file: Path, *, source_root: Path | None) -> str
     )
 
 
-def finish(session: Session, run_id: str) -> None:
+def finish(session: Session, run_id: str, *, tests: bool = False) -> None:
     """Wait, show the summary, and leave with the status that the verdict means."""
-    ended = wait_for(session, run_id)
+    ended = wait_for(session, run_id, tests=tests)
     if session.as_json:
         session.emit(ended.run)
     else:
@@ -144,10 +144,10 @@ def finish(session: Session, run_id: str) -> None:
     raise typer.Exit(exit_status(verdict.kind) if verdict else ExitStatus.TROUBLE)
 
 
-def wait_for(session: Session, run_id: str) -> Finished:
+def wait_for(session: Session, run_id: str, *, tests: bool = False) -> Finished:
     """Follow a run to its end. Ctrl-C stops the waiting, not the run."""
     try:
-        ended = follow(session, run_id)
+        ended = follow(session, run_id, tests=tests)
         return Finished(run=ended, worst=session.client.results(run_id, {"limit": 20}))
     except KeyboardInterrupt:
         session.note(f"stopped waiting; the run goes on: {run_id}")

@@ -8,15 +8,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import typer
+
+if TYPE_CHECKING:
+    from crosswind.cli.feed import Socket
 
 NAME = "crosswind"
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _connect(address: str, authorization: str | None) -> "Socket":
+    from crosswind.cli.sockets import open_socket  # noqa: PLC0415  # only who follows a run pays for it
+
+    return open_socket(address, authorization)
 
 
 def _program() -> str:
@@ -36,6 +46,7 @@ class Surroundings:
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = _utc_now
+    connect: Callable[[str, str | None], "Socket"] = _connect
     program: str = field(default_factory=_program)
 
 

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.queueing import WaitingView
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictView
+from crosswind.contracts.requests import RunState, VerdictView
+from crosswind.contracts.statuses import CaseStatus
 
 MOST_FAILURES = 50
 MOST_LOST = 20

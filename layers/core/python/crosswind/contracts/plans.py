@@ -5,8 +5,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.durations import Duration
 from crosswind.contracts.requests import SubmitRunRequest
-from crosswind.contracts.suites import Duration
 
 
 class CreatePlanRequest(SubmitRunRequest):

@@ -9,7 +9,10 @@ from crosswind.contracts.actors import Actor
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
+from crosswind.contracts.live import Stream
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import MAX_SPEC_BYTES, Name, Priority, Scalar, Team
+from crosswind.contracts.work import FileClass
 
 
 class RunState(StrEnum):
@@ -31,17 +34,6 @@ class VerdictKind(StrEnum):
     SKIPPED = "skipped"  # everything that was found was skipped
     CANCELLED = "cancelled"
     INCONCLUSIVE = "inconclusive"  # records are missing, doubled or unreadable
-
-
-class CaseStatus(StrEnum):
-    """The one terminal status of a test case."""
-
-    FAILED = "failed"
-    ERROR = "error"
-    MISSING = "missing"
-    FLAKY = "flaky"  # failed, then passed within the same run
-    SKIPPED = "skipped"
-    PASSED = "passed"
 
 
 class Revision(WireModel):
@@ -240,6 +232,14 @@ class RunPage(WireModel):
     next_cursor: str | None = None
 
 
+class CaseArtifact(WireModel):
+    """An artifact that a test has made; the list of artifacts has its link."""
+
+    path: str
+    work_id: str
+    file_class: FileClass = FileClass.OTHER
+
+
 class CaseView(WireModel):
     """One test case of a run, folded over shards and attempts."""
 
@@ -256,6 +256,9 @@ class CaseView(WireModel):
     muted: str | None = Field(default=None, description="Why its failure does not gate: its quarantine.")
     chaos: str | None = Field(
         default=None, description="The run of an experiment whose faults were in while its shard ran."
+    )
+    artifacts: tuple[CaseArtifact, ...] = Field(
+        default=(), max_length=100, description="Files that the test has made, at most 100."
     )
 
 
@@ -274,6 +277,20 @@ class ArtifactKind(StrEnum):
     REPORT = "report"  # results were read from it
 
 
+class ArtifactCase(WireModel):
+    """The test that has made a file, with its status in the file's shard."""
+
+    id: str
+    name: str
+    status: CaseStatus
+
+
+class ArtifactLinks(WireModel):
+    """Which tests of a shard have made which of its files."""
+
+    files: dict[str, tuple[ArtifactCase, ...]] = Field(description="By path.")
+
+
 class ArtifactView(WireModel):
     """An uploaded file with a link that lasts `expires_in_seconds`."""
 
@@ -281,9 +298,15 @@ class ArtifactView(WireModel):
         description="Relative to the working directory; a report's starts with `reports/` and the number of the command's run."
     )
     kind: ArtifactKind = ArtifactKind.ARTIFACT
+    file_class: FileClass = FileClass.OTHER
     work_id: str
     size: int
+    stored_size: int | None = Field(
+        default=None, description="What the bucket holds, where the file is packed."
+    )
     content_type: str
+    inline: bool = Field(default=True, description="The link shows the file; otherwise it is saved.")
+    cases: tuple[ArtifactCase, ...] = Field(default=(), description="The tests that have made it.")
     url: str
     expires_in_seconds: int
 
@@ -292,6 +315,9 @@ class ArtifactPage(WireModel):
     """A page of artifacts."""
 
     items: tuple[ArtifactView, ...]
+    dropped: tuple[str, ...] = Field(
+        default=(), description="Files of these shards that were not kept, each with the reason."
+    )
     next_cursor: str | None = None
 
 
@@ -321,10 +347,11 @@ class RunReportLink(WireModel):
 
 
 class LogChunk(WireModel):
-    """A piece of one shard's log. Ask again from `nextOffset`; `complete` says that nothing more will come."""
+    """A piece of one shard's log or events. Ask again from `nextOffset`; `complete` says that nothing more will come."""
 
     work_id: str
     attempt: str
+    stream: Stream = Stream.LOG
     offset: int
     next_offset: int
     complete: bool

@@ -5,9 +5,11 @@ from typing import Literal
 from pydantic import Field
 
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.frameworks import FrameworkSpec
+from crosswind.contracts.load import LoadSpec, LoadSummary
 from crosswind.contracts.plans import CurvePoint, PlanGoal, PlannedJob, PlannedSkip
-from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.suites import Distribution, Framework, GatesSpec, Priority, Scalar, StageCondition
+from crosswind.contracts.statuses import CaseStatus
+from crosswind.contracts.suites import Distribution, GatesSpec, Priority, Scalar, StageCondition
 
 
 class ResolvedTest(WireModel):
@@ -24,7 +26,11 @@ class ResolvedTest(WireModel):
     discovery_key: str | None = Field(
         default=None, description="Or the Discovery of an earlier, equal preparation."
     )
-    framework: Framework
+    framework: str
+    manifest: FrameworkSpec | None = Field(
+        default=None, description="Of a framework of the team's own, as it was at submission."
+    )
+    working_directory: str | None = None
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
@@ -35,6 +41,7 @@ class ResolvedTest(WireModel):
     distribution: Distribution = Distribution.AUTO
     cpu_millis: int | None = None
     anti_affinity: str | None = None
+    load: LoadSpec | None = None
     fail_fast: bool = False
     matrix_index: int = Field(default=0, ge=0)
     matrix_count: int = Field(default=1, ge=1)
@@ -95,6 +102,10 @@ class PlannedShard(WireModel):
     test_ids: tuple[str, ...] | None = Field(
         default=None, description="None: the framework cannot tell; whatever reports, counts."
     )
+    group_separator: str | None = Field(
+        default=None,
+        description="Where `testIds` are groups such as files: records whose names begin with one and this belong to it.",
+    )
     estimate_seconds: float
 
 
@@ -120,6 +131,15 @@ class PlannedPull(WireModel):
     estimate_seconds: float
 
 
+class PlannedLoad(WireModel):
+    """The workers of a load job: shards that begin together and are judged as one."""
+
+    group: str
+    test: str
+    variant: str
+    work_ids: tuple[str, ...]
+
+
 class Plan(WireModel):
     """`plan.json`: stored once; recovery executions run over the same plan. Equal inputs give equal bytes."""
 
@@ -142,6 +162,7 @@ class Plan(WireModel):
     pulls: tuple[PlannedPull, ...] = Field(
         default=(), description="Where the tests of shards without `test_ids` are, if they pull."
     )
+    loads: tuple[PlannedLoad, ...] = ()
     skipped: tuple[PlannedSkip, ...] = Field(
         default=(), description="Discovered, and left out on purpose: shards, pulls and these are all tests."
     )
@@ -195,3 +216,4 @@ class ResultsIndex(WireModel):
     durations: tuple[DurationSummary, ...] = Field(
         default=(), description="Over the whole run and for each test job: what budgets are judged by."
     )
+    load: tuple[LoadSummary, ...] = Field(default=(), description="Merged results of load jobs.")

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.durations import Duration
 from crosswind.contracts.events import DomainEvent
 from crosswind.contracts.requests import VerdictKind
-from crosswind.contracts.suites import Duration, Metadata, Name, Priority, Scalar, Team
+from crosswind.contracts.suites import Metadata, Name, Priority, Scalar, Team
 
 MAX_CRON_CHARACTERS = 256
 MAX_SCHEDULES = 200  # of one team

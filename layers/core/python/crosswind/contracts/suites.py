@@ -11,19 +11,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from crosswind.contracts.base import WireModel
+from crosswind.contracts.durations import Duration
+from crosswind.contracts.load import LoadSpec
 
 API_VERSION = "crosswind.dev/v1"
+DEFAULT_CONCURRENCY = 100
 MAX_SPEC_BYTES = 1024 * 1024
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
 Team = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-Duration = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^(?:[0-9]{1,6}h)?(?:[0-9]{1,6}m)?(?:[0-9]{1,6}s)?$", min_length=2, max_length=24
-    ),
-]
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 Scalar = str | int | float | bool
 Formula = Annotated[str, StringConstraints(pattern=r"^\s*\$\{\{", min_length=1, max_length=1000)]
@@ -36,13 +33,6 @@ class Priority(StrEnum):
     P0 = "P0"
     P1 = "P1"
     P2 = "P2"
-
-
-class Framework(StrEnum):
-    """Frameworks that can run today. Others come by manifest."""
-
-    PYTEST = "pytest"
-    COMMAND = "command"
 
 
 class Metadata(WireModel):
@@ -151,12 +141,18 @@ class TestSpec(WireModel):
     __test__ = False  # pytest: not a test class
 
     name: Name
-    framework: Framework
+    framework: Name = Field(
+        description="A built-in framework, or one of the team's own (`crosswind frameworks list`)."
+    )
     source: SourceSpec
     setup: tuple[Annotated[str, StringConstraints(min_length=1, max_length=8192)], ...] = Field(
         default=(),
         max_length=20,
         description="Shell commands run once, before the shards; what they leave travels.",
+    )
+    working_directory: Glob | None = Field(
+        default=None,
+        description="A folder of the source: setup, command, reports and artifacts are relative to it.",
     )
     command: str | None = Field(default=None, max_length=8192, description="Needed by framework `command`.")
     args: tuple[Annotated[str, StringConstraints(max_length=4096)], ...] = Field(default=(), max_length=200)
@@ -179,6 +175,9 @@ class TestSpec(WireModel):
     )
     fail_fast: bool = Field(
         default=False, description="The first failed test ends the other shards of this job."
+    )
+    load: LoadSpec | None = Field(
+        default=None, description="Of frameworks k6 and jmeter: how many workers, and what decides."
     )
     retries: RetriesSpec = RetriesSpec()
     timeout: Duration = Field(
@@ -280,7 +279,9 @@ class SuiteSpec(WireModel):
 
     priority: Priority = Priority.P1
     timeout: Duration = Field(default="1h", description="Of the whole run, waiting included.")
-    concurrency: int = Field(default=100, ge=1, le=1000, description="The most shards of one run at once.")
+    concurrency: int = Field(
+        default=DEFAULT_CONCURRENCY, ge=1, le=1000, description="The most shards of one run at once."
+    )
     suite_concurrency: int | None = Field(
         default=None, ge=1, le=10_000, description="The most shards of all runs of this suite at once."
     )

@@ -11,7 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crosswind.contracts.base import WireModel
-from crosswind.contracts.suites import Framework, Priority
+from crosswind.contracts.frameworks import FrameworkSpec
+from crosswind.contracts.load import LoadOrder
+from crosswind.contracts.suites import Priority
 
 WorkId = Annotated[str, Field(pattern=r"^(prepare|shard|monitor)-\d{5}$")]
 RunId = Annotated[str, Field(pattern=r"^run-[0-9a-z]{26}$")]
@@ -96,6 +98,8 @@ class Ticket(WireModel):
         ge=1,
         description="The number of the announcement that the token waits for; None: the end of the work.",
     )
+    group: str | None = Field(default=None, description="The load job whose workers begin together.")
+    group_size: int = Field(default=1, ge=1, description="Its workers.")
     order: OrderRef
 
 
@@ -179,7 +183,9 @@ class PrepareOrder(WireModel):
     )
     source: Source
     setup: tuple[str, ...] = Field(description="Shell commands, run in order in the working directory.")
-    framework: Framework
+    framework: str
+    manifest: FrameworkSpec | None = Field(default=None, description="Of a framework that is not built in.")
+    working_directory: str | None = Field(default=None, description="Relative to the source; None: its root.")
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
@@ -221,7 +227,9 @@ class ShardOrder(WireModel):
     test: str
     variant: str
     archive: ArchiveRef
-    framework: Framework
+    framework: str
+    manifest: FrameworkSpec | None = Field(default=None, description="Of a framework that is not built in.")
+    working_directory: str | None = Field(default=None, description="Relative to the source; None: its root.")
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
@@ -230,6 +238,7 @@ class ShardOrder(WireModel):
         default=None, description="Planned test ids; None runs all that the command runs, or what is pulled."
     )
     pull: PullRef | None = Field(default=None, description="Lease batches from this list instead.")
+    load: LoadOrder | None = Field(default=None, description="The shard is a worker of this load job.")
     fail_fast: FailFast | None = Field(default=None, description="What a failed test of this shard ends.")
     muted: tuple[str, ...] | None = Field(
         default=None, description="With `failFast`: tests in quarantine, whose failures end nothing."
@@ -271,14 +280,30 @@ class Discovery(WireModel):
     durations: dict[str, float] = Field(default={}, description="Seconds per test id, where known.")
 
 
+class FileClass(StrEnum):
+    """What a file is to people. It is kept as long as its class says."""
+
+    SCREENSHOT = "screenshot"
+    VIDEO = "video"
+    TRACE = "trace"  # a recording that a tool plays back, such as Playwright's trace.zip or a HAR file
+    LOG = "log"
+    REPORT = "report"
+    OTHER = "other"
+
+
 class FileRef(WireModel):
     """An uploaded file of a shard."""
 
     path: str = Field(description="Relative to the working directory, POSIX.")
     key: str
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, description="Of the file as the test wrote it.")
     content_type: str = "application/octet-stream"
     digest: str | None = None
+    file_class: FileClass = FileClass.OTHER
+    encoding: Literal["gzip"] | None = Field(default=None, description="The object's Content-Encoding.")
+    stored_size: int | None = Field(
+        default=None, ge=0, description="Of the object, where it is not the file's own."
+    )
 
 
 class ShardResult(WireModel):
@@ -305,9 +330,16 @@ class ShardResult(WireModel):
         default=(),
         description="Report files of any attempt that were not uploaded, each with the reason: evidence is missing.",
     )
+    working_directory: str | None = Field(
+        default=None, description="As the tests saw it: reports may name files by their whole path."
+    )
     batches: tuple[str, ...] = Field(
         default=(),
         description="Batches that this attempt ran and committed, as `stripe-number`; each has a result of its own.",
+    )
+    load_key: str | None = Field(default=None, description="The LoadResult of a worker of a load job.")
+    load_error: str | None = Field(
+        default=None, max_length=1000, description="Why a worker of a load job has measured nothing."
     )
     log_bytes: int = 0
 

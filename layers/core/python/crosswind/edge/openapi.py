@@ -16,9 +16,10 @@ from crosswind.chaos.spec_rules_faults import NOT_BUILT as PROVIDERS_NOT_BUILT
 from crosswind.contracts.api import ROUTES, Query, Route
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.spec import ChaosExperiment
+from crosswind.contracts.frameworks import FrameworkManifest
 from crosswind.contracts.problems import PROBLEM_MEDIA_TYPE, Problem
 from crosswind.contracts.suites import NOT_BUILT, TestSuite
-from crosswind.edge.documents import EXPERIMENT_SCHEMA, FOLDER, OPENAPI, SUITE_SCHEMA
+from crosswind.edge.documents import EXPERIMENT_SCHEMA, FOLDER, FRAMEWORK_SCHEMA, OPENAPI, SUITE_SCHEMA
 
 _REFERENCES = "#/components/schemas/{model}"
 _PROBLEMS = {
@@ -99,6 +100,15 @@ def experiment_schema() -> dict[str, Any]:
     }
 
 
+def framework_schema() -> dict[str, Any]:
+    """The manifest of a framework, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://crosswind.dev/schemas/framework.json",
+        **FrameworkManifest.model_json_schema(by_alias=True),
+    }
+
+
 def render(document: dict[str, Any]) -> str:
     """The text of a document: the same for the same contracts."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -110,6 +120,7 @@ def rendered() -> dict[str, str]:
         OPENAPI: render(openapi()),
         SUITE_SCHEMA: render(suite_schema()),
         EXPERIMENT_SCHEMA: render(experiment_schema()),
+        FRAMEWORK_SCHEMA: render(framework_schema()),
     }
 
 
@@ -147,9 +158,16 @@ def _body(route: Route) -> dict[str, Any] | None:
     if route.request is not None:
         return {"required": True, "content": {"application/json": {"schema": _reference(route.request)}}}
     if route.raw_request:
-        document = {"schema": _reference(ChaosExperiment if route.area == "chaos" else TestSuite)}
+        document = {"schema": _reference(_document(route))}
         return {"required": True, "content": {"application/yaml": document, "application/json": document}}
     return None
+
+
+def _document(route: Route) -> type[WireModel]:
+    """What a raw body holds."""
+    if route.area == "chaos":
+        return ChaosExperiment
+    return FrameworkManifest if route.function == "put_framework" else TestSuite
 
 
 def _success(route: Route) -> dict[str, Any]:

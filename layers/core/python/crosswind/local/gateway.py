@@ -1,4 +1,4 @@
-"""The one local endpoint: forwards /api/** to the emulator's REST API, and is the local OIDC issuer under /oidc.
+"""The one local endpoint: forwards /api/** to the emulator's REST API and /live to its WebSocket API, and is the local OIDC issuer under /oidc.
 
 A process of its own: `python -m crosswind.local.gateway DATA_DIRECTORY`. It reads state.json again whenever it changes,
 so that a new deployment needs no restart.
@@ -18,11 +18,13 @@ from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from crosswind.contracts.problems import PROBLEM_MEDIA_TYPE, PROBLEM_TYPE_BASE, Problem
 from crosswind.local.home import LOOPBACK, Home, LocalError, LocalState
 from crosswind.local.issuer import Issuer, SignInError
+from crosswind.local.socket_door import PATH, SocketDoor
 
 MAX_BODY_BYTES = 10 * 1024 * 1024  # as API Gateway has it
 FORM_LIMIT_BYTES = 16 * 1024
@@ -136,7 +138,9 @@ class IssuerEndpoints:
 def build_app(home: Home, *, transport: httpx.AsyncBaseTransport | None = None) -> Starlette:
     """The application; tests pass a transport in the emulator's place."""
     state = StateReader(home)
-    client = _client(home, transport)
+    trusted = _trusted(home)
+    client = _client(trusted, transport)
+    door = SocketDoor(trusted)
     endpoints = IssuerEndpoints(state, Issuer(home.issuer))
     forwarder = Forwarder(state, client)
 
@@ -147,6 +151,9 @@ def build_app(home: Home, *, transport: httpx.AsyncBaseTransport | None = None) 
 
     async def forward(request: Request) -> Response:
         return await forwarder(request)
+
+    async def live(socket: WebSocket) -> None:
+        await door(socket, state())
 
     async def health(_: Request) -> Response:
         current = state()
@@ -161,6 +168,7 @@ def build_app(home: Home, *, transport: httpx.AsyncBaseTransport | None = None) 
             Route("/oidc/jwks.json", endpoints.key_set),
             Route("/oidc/token", endpoints.token, methods=["POST"]),
             Route("/api/{path:path}", forward, methods=_METHODS),
+            WebSocketRoute(PATH, live),
         ],
     )
 
@@ -188,9 +196,13 @@ def problem(request: Request, *, status: int, detail: str) -> Response:
     )
 
 
-def _client(home: Home, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+def _trusted(home: Home) -> ssl.SSLContext:
+    """What proves the emulator's own address."""
     authority = home.tls / "authority.pem"
-    verify = ssl.create_default_context(cafile=str(authority) if authority.exists() else None)
+    return ssl.create_default_context(cafile=str(authority) if authority.exists() else None)
+
+
+def _client(verify: ssl.SSLContext, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         timeout=httpx.Timeout(UPSTREAM_SECONDS, connect=2.0),
         limits=httpx.Limits(max_connections=100, max_keepalive_connections=20),
@@ -253,6 +265,7 @@ def main() -> None:
         access_log=False,
         timeout_graceful_shutdown=3,
         server_header=False,
+        ws="websockets-sansio",
     )
 
 

@@ -77,8 +77,8 @@ class RunnerStarter:
             **self.environ,
             "CROSSWIND_RUNNER_ID": f"local-{number}-{os.getpid()}",
             "CROSSWIND_WORK_FOLDER": str(folder),
-            "CROSSWIND_LOG_FLUSH_SECONDS": "2",
-            "CROSSWIND_LOG_SLOWEST_SECONDS": "2",
+            "CROSSWIND_LIVE_SECONDS": "0.5",
+            "CROSSWIND_QUIET_SECONDS": "2",
         }
         with (self.home.logs / f"runner-{number}.log").open("ab") as output:
             return subprocess.Popen(

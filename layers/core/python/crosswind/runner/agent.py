@@ -12,7 +12,13 @@ from crosswind.contracts.work import DispatchMessage, MonitorOrder, PrepareOrder
 from crosswind.kernel.errors import CrosswindError, LeaseLostError, NotFoundError, RetryableError
 from crosswind.runner.archives import ArchiveRefusedError
 from crosswind.runner.attempt import remove_tree
-from crosswind.runner.faults import Cause, InfrastructureFaultError, InterruptedAttemptError, Interruption
+from crosswind.runner.faults import (
+    AttemptGivenUpError,
+    Cause,
+    InfrastructureFaultError,
+    InterruptedAttemptError,
+    Interruption,
+)
 from crosswind.runner.heartbeat import Heartbeat
 from crosswind.runner.places import short_name
 from crosswind.runner.sandbox import Place
@@ -152,13 +158,15 @@ class Agent:
         )
         heartbeat.start()
         cause: Cause | None = None
-        fault: InfrastructureFaultError | None = None
+        fault: InfrastructureFaultError | AttemptGivenUpError | None = None
         try:
             self._carry_out(work, interruption, progress, beats=lambda: heartbeat.work.beats)
         except InterruptedAttemptError as interrupted:
             cause = interrupted.cause
         except LeaseLostError:
             cause = Cause.LEASE_LOST
+        except AttemptGivenUpError as given_up:
+            fault = given_up
         except Exception as error:  # noqa: BLE001  # whatever it is, the work must not be lost with it
             fault = as_fault(error)
             _log.warning("%s failed: %s: %s", name, fault.reason, fault.detail, exc_info=error)
@@ -205,7 +213,11 @@ class Agent:
             raise InfrastructureFaultError(InfrastructureReason.SECRET_MISSING, str(error)) from error
 
     def _end(
-        self, work: Work, name: str, cause: Cause | None, fault: InfrastructureFaultError | None
+        self,
+        work: Work,
+        name: str,
+        cause: Cause | None,
+        fault: InfrastructureFaultError | AttemptGivenUpError | None,
     ) -> None:
         try:
             if cause is Cause.LEASE_LOST:
@@ -214,6 +226,14 @@ class Agent:
                 self._settle(lambda: self.leasing.hand_back(work))
                 self.leasing.return_batch(work)
                 _log.info("handed back %s", name)
+            elif isinstance(fault, AttemptGivenUpError):
+                reason = f"{fault.reason}: {fault.detail}"
+                self._settle(
+                    lambda: self.leasing.commit(
+                        work, outcome=WorkOutcome.ERROR, prefix=attempt_prefix(work), reason=reason
+                    )
+                )
+                _log.info("gave up %s: %s", name, reason)
             elif fault is not None:
                 self._settle(
                     lambda: self.leasing.fail(

@@ -1,5 +1,6 @@
 """What one attempt at a piece of work has at hand, while it lasts."""
 
+import errno
 import logging
 import secrets
 import shutil
@@ -11,41 +12,54 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
+from threading import Lock
 
 from crosswind.adapters.frameworks.base import EventTail
-from crosswind.runner.archives import ArchiveCache, ArchiveLimits, unpack
+from crosswind.runner.archives import ArchiveCache, ArchiveLimits, ArchiveRefusedError, unpack
+from crosswind.runner.events import EventLog
 from crosswind.runner.faults import Interruption
-from crosswind.runner.logs import LogShipper
+from crosswind.runner.logs import AttemptLog
 from crosswind.runner.sandbox import Exit, Sandbox
+from crosswind.runner.shipping import Shipper
 from crosswind.runs.model import Progress
 from crosswind.runs.ports import ObjectStore
 
+_NOT_STARTED = frozenset({errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.E2BIG})
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Meter:
-    """Counts for people. Read by the heartbeat's thread, written by the attempt's."""
+    """Counts for people, and the news behind them. Any thread may ask."""
 
-    log: LogShipper
+    log: AttemptLog
+    events: EventLog
+    _lock: Lock = field(default_factory=Lock)
     _tail: EventTail | None = None
     _done: int = 0
     _earlier: Progress = field(default_factory=Progress)  # of processes before this one that ran other tests
 
     def follow(self, events: Path | None, *, further: bool = False) -> None:
         """Follow a new run of the command. It runs tests again that were counted before, or `further` ones."""
-        if further:
-            self._earlier = self.progress()
-            self._done = 0
-        elif self._tail is not None:
-            self._done = max(self._done, self._tail.done)
-        self._tail = EventTail(events) if events else None
+        with self._lock:
+            before = self._read()
+            if further:
+                self._earlier = before
+                self._done = 0
+            elif self._tail is not None:
+                self._done = max(self._done, self._tail.done)
+            self._tail = EventTail(events) if events else None
 
     def progress(self) -> Progress:
         """The counts now."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> Progress:
         tail = self._tail
         if tail is not None:
-            tail.poll()
+            for line in tail.poll():
+                self.events.tell(line)
         return Progress(
             tests_done=self._earlier.tests_done + max(self._done, tail.done if tail else 0),
             tests_failed=self._earlier.tests_failed + (tail.failed if tail else 0),
@@ -59,7 +73,9 @@ class Attempt:
 
     prefix: str
     sandbox: Sandbox
-    log: LogShipper
+    log: AttemptLog
+    events: EventLog
+    shipper: Shipper
     meter: Meter
     interruption: Interruption
     artifacts: ObjectStore
@@ -67,7 +83,19 @@ class Attempt:
     cache: ArchiveCache
     limits: ArchiveLimits
     timeout_seconds: float
+    working_directory: str = ""  # relative to the source
     _ends_at: float | None = field(default=None, init=False)
+
+    @property
+    def directory(self) -> Path:
+        """Where the suite's commands run. Raises ArchiveRefusedError where it leads out of the source."""
+        work = self.sandbox.place.work
+        directory = work / self.working_directory
+        if not directory.resolve().is_relative_to(work.resolve()):
+            raise ArchiveRefusedError(
+                f"the working directory {self.working_directory!r} is a link that leads out of the source"
+            )
+        return directory
 
     def start_clock(self) -> None:
         """From now on the order's timeout runs; fetching the archive does not count."""
@@ -92,12 +120,20 @@ class Attempt:
                 output=self.log.write,
                 interruption=self.interruption,
                 memory_bytes=memory_bytes,
+                directory=self.directory,
             )
-        except (FileNotFoundError, PermissionError) as error:
+        except OSError as error:
+            if error.errno not in _NOT_STARTED:
+                raise
             self.log.note(f"The command cannot be started: {error}")
             end = Exit(code=127)
         self.interruption.check()
         return end
+
+    def finish(self) -> None:
+        """Upload what is left of the log and the events. Raises what the store raises, and a fault of the disk."""
+        self.log.flush()
+        self.shipper.finish()
 
     def unpack(self, archive: Path) -> None:
         """Fill the working directory and let the tests own it. Raises ArchiveRefusedError."""

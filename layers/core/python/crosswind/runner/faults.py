@@ -16,6 +16,15 @@ class InfrastructureFaultError(Exception):
         self.detail = detail
 
 
+class AttemptGivenUpError(Exception):
+    """The work ends here as an error: another attempt could not bring back what is over for all that belong together."""
+
+    def __init__(self, reason: InfrastructureReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
 class Cause(StrEnum):
     """Who interrupted an attempt."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crosswind.contracts.work import GitSource
 from crosswind.runner.faults import InfrastructureFaultError, Interruption
-from crosswind.runner.logs import LogShipper
+from crosswind.runner.logs import AttemptLog
 from crosswind.runner.sandbox import Exit, Sandbox
 from crosswind.runs.infrastructure import InfrastructureReason
 
@@ -31,7 +31,7 @@ class GitFetch:
     """Runs git in the sandbox. `protocols` are wider in stage `local`."""
 
     sandbox: Sandbox
-    log: LogShipper
+    log: AttemptLog
     interruption: Interruption
     remaining: Callable[[], float]  # seconds that the preparation still has
     protocols: frozenset[str] = PROTOCOLS

@@ -1,16 +1,12 @@
-"""An attempt's log: masked, kept in a file, and uploaded in chunks named by their offset while the command runs."""
+"""An attempt's log: the output of its commands with secrets masked, and the runner's own lines."""
 
-from collections.abc import Iterable
-from pathlib import Path
-from threading import Event, Lock, Thread
+from collections.abc import Callable, Iterable
+from threading import Lock
 
-from crosswind.kernel.errors import CrosswindError
-from crosswind.runner.faults import InterruptedAttemptError
-from crosswind.runs.layout import log_chunk_key
-from crosswind.runs.ports import ObjectStore
+from crosswind.runner.spool import Spool
 
 MAX_LOG_BYTES = 100 * 1024 * 1024
-CHUNK_BYTES = 1024 * 1024
+LOG_CUT = b"\n[crosswind] The log has reached its limit of %d bytes; the rest is cut off.\n" % MAX_LOG_BYTES
 MASK = b"***"
 _SHORTEST_SECRET = 3  # a shorter one cannot be hidden: its mask would give away each place where it stands
 _LAST_BYTES = 2000
@@ -74,46 +70,29 @@ class Masker:
         return longest
 
 
-class LogShipper:
-    """Takes output at any time and uploads what is new after `flush_seconds`, or each full chunk at once.
+def mask_text(text: str, secrets: Iterable[str]) -> str:
+    """A whole text with its secrets masked."""
+    masker = Masker(secrets)
+    return (masker.feed(text.encode(errors="replace")) + masker.flush()).decode(errors="replace")
 
-    With each upload the time until the next doubles, up to `slowest_seconds`: the begin of a log is what people wait
-    for, and each upload of a shard that runs long costs as much as its heartbeats of a minute.
-    """
+
+class AttemptLog:
+    """Takes output at any time into its spool."""
 
     def __init__(
-        self,
-        store: ObjectStore,
-        *,
-        prefix: str,
-        spool: Path,
-        flush_seconds: float,
-        slowest_seconds: float | None = None,
-        secrets: Iterable[str] = (),
-        limit_bytes: int = MAX_LOG_BYTES,
+        self, spool: Spool, *, secrets: Iterable[str] = (), wake: Callable[[], None] = lambda: None
     ) -> None:
-        self._store = store
-        self._prefix = prefix
-        self._flush_seconds = flush_seconds
-        self._slowest_seconds = max(flush_seconds, slowest_seconds or 0)
+        """`wake` is called when so much waits that it should be uploaded at once."""
+        self.spool = spool
         self._masker = Masker(secrets)
-        self._limit = limit_bytes
         self._lock = Lock()
-        self._ship_lock = Lock()
-        self._file = spool.open("w+b")
-        self._written = 0
-        self._shipped = 0
-        self._full = False
+        self._wake = wake
         self._fault: OSError | None = None
-        self._wake = Event()
-        self._closing = False
-        self._thread = Thread(target=self._ship_regularly, daemon=True, name="log")
-        self._thread.start()
 
     @property
     def size(self) -> int:
         """Bytes of the log so far."""
-        return self._written
+        return self.spool.written
 
     def write(self, data: bytes) -> None:
         """Add output of the command. A full disk is remembered, not raised: the command must not block."""
@@ -133,68 +112,17 @@ class LogShipper:
         """The end of the log, for a sentence about what went wrong; nothing of before the offset `after`."""
         with self._lock:
             self._append(self._masker.flush())
-            start = max(after, self._written - _LAST_BYTES)
-            return self._read(start, self._written - start).decode(errors="replace").strip()
+            start = max(after, self.size - _LAST_BYTES)
+            return self.spool.read(start, self.size - start).decode(errors="replace").strip()
 
-    def ship(self) -> None:
-        """Upload what is new. Raises what the store raises; the next call goes on from there."""
-        with self._ship_lock:
-            while True:
-                with self._lock:
-                    chunk = self._read(self._shipped, min(CHUNK_BYTES, self._written - self._shipped))
-                if not chunk:
-                    return
-                key = log_chunk_key(self._prefix, self._shipped)
-                self._store.put(key, chunk, content_type="text/plain; charset=utf-8")
-                self._shipped += len(chunk)
-
-    def close(self) -> None:
-        """Stop the thread, without a last upload."""
-        self._closing = True
-        self._wake.set()
-        self._thread.join()
-        self._file.close()
-
-    def finish(self) -> None:
-        """Write what was held back and upload the rest. Raises what the store raises, and a fault of the disk."""
+    def flush(self) -> None:
+        """Write what was held back. Raises a fault of the disk."""
         with self._lock:
             if self._fault is not None:
                 raise self._fault
             self._append(self._masker.flush())
-        self.ship()
 
     def _append(self, data: bytes) -> None:
-        if self._full or not data:
-            return
-        room = self._limit - self._written
-        if len(data) > room:
-            self._full = True
-            data = data[
-                :room
-            ] + b"\n[crosswind] The log has reached its limit of %d bytes; the rest is cut off.\n" % (
-                self._limit
-            )
-        self._file.seek(self._written)
-        self._file.write(data)
-        self._written += len(data)
-        if self._written - self._shipped >= CHUNK_BYTES:
-            self._wake.set()
-
-    def _read(self, offset: int, length: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(length)
-
-    def _ship_regularly(self) -> None:
-        seconds = self._flush_seconds
-        while not self._closing:
-            self._wake.wait(seconds)
-            self._wake.clear()
-            seconds = min(self._slowest_seconds, seconds * 2)
-            if self._closing:
-                return
-            try:
-                self.ship()
-            except InterruptedAttemptError:
-                return
-            except CrosswindError:
-                continue  # the store is away; what is not shipped stays in the file for the next time
+        self.spool.append(data)
+        if self.spool.full_chunk:
+            self._wake()

@@ -3,21 +3,25 @@
 SIGTERM and SIGINT: take no more work, kill what runs, hand it back, exit 0. A second one: exit at once.
 """
 
+import argparse
 import hashlib
 import logging
 import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
 import psutil
 
+from crosswind import __version__
 from crosswind.bootstrap import runner as bootstrap
 from crosswind.bootstrap import stores
 from crosswind.bootstrap.runner import RunnerOptions
 from crosswind.kernel.clock import SystemClock
+from crosswind.runner import selfcheck
 from crosswind.runner.agent import Agent, Leasing
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
 from crosswind.runner.batches import Pulling
@@ -27,16 +31,43 @@ from crosswind.runner.hardening import harden
 from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.places import UnsafeFolderError, attempts_folder, hold_folder
 from crosswind.runner.processes import end_leftovers
-from crosswind.runner.session import OpenSession
+from crosswind.runner.session import Live, OpenSession
+from crosswind.runs.live.shipping import Pace
 from crosswind.settings import RunnerSettings, SettingsError
 
 _EXIT_USAGE = 2
 _EXIT_FORCED = 1
+_EXIT_UNFIT = 1
 _log = logging.getLogger(__name__)
 
 
-def main() -> int:
-    """Run until a signal. Returns 0 after a clean stop, 2 for a wrong environment."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until a signal. Returns 0 after a clean stop, 2 for a wrong environment.
+
+    With `--check` it looks at where it stands instead: 0 if it could run tests here, otherwise 1.
+    """
+    arguments = _read_arguments(argv)
+    if arguments.check:
+        findings = selfcheck.check(os.environ)
+        print(selfcheck.render_json(findings) if arguments.json else selfcheck.render(findings))
+        return 0 if selfcheck.can_work(findings) else _EXIT_UNFIT
+    return _run()
+
+
+def _read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="crosswind-runner",
+        description="Carry out a pool's work until a signal. It is told by its environment; docs/runner.md says what.",
+    )
+    parser.add_argument("--version", action="version", version=f"crosswind-runner {__version__}")
+    parser.add_argument(
+        "--check", action="store_true", help="say what it could do here, and what not, and talk to nobody"
+    )
+    parser.add_argument("--json", action="store_true", help="with --check: as JSON")
+    return parser.parse_args(argv)
+
+
+def _run() -> int:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = RunnerSettings.from_env()
@@ -102,6 +133,7 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 committed=bootstrap.committed_batches(settings),
                 fail_rest=bootstrap.fail_rest_fast(settings),
             ),
+            join=bootstrap.join_barrier(settings),
             watch=Watch(
                 announce=bootstrap.announce(settings),
                 measurements=bootstrap.measurements,
@@ -109,13 +141,16 @@ def build_agent(settings: RunnerSettings, options: RunnerOptions, *, marker: str
                 clock=clock,
                 test_uid=options.test_uid,
             ),
-            log_flush_seconds=settings.log_flush_seconds,
-            log_slowest_seconds=settings.log_slowest_seconds,
+            live=Live(
+                watched=stores.watch_store(settings).read,
+                queue=stores.live_queue(settings),
+                pace=Pace(live_seconds=settings.live_seconds, quiet_seconds=settings.quiet_seconds),
+            ),
             test_uid=options.test_uid,
             protocols=LOCAL_PROTOCOLS if settings.stage == "local" else PROTOCOLS,
         ),
         attempts_folder=attempts_folder(folder),
-        tick_seconds=settings.log_flush_seconds,
+        tick_seconds=settings.quiet_seconds,
     )
 
 

@@ -6,19 +6,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from crosswind.adapters.frameworks.base import Collected, Invocation
-from crosswind.adapters.frameworks.registry import adapter_for
 from crosswind.contracts.work import ArchiveRef, ArchiveSource, Discovery, GitSource, PrepareOrder
 from crosswind.kernel.errors import NotFoundError, TooLargeError
 from crosswind.runner.archives import ArchiveRefusedError, file_digest, pack
 from crosswind.runner.attempt import Attempt
 from crosswind.runner.git import PROTOCOLS, GitFetch, SourceRefusedError
+from crosswind.runner.running import adapter_of
 from crosswind.runner.sandbox import Exit
 from crosswind.runs.layout import archive_key
 from crosswind.runs.ports import RunStore
 from crosswind.runs.preparing import final_key
 
 MAX_DISCOVERY_BYTES = 128 * 1024 * 1024
-_PYTEST_NO_TESTS = 5
 _COPIES = "make the virtual environment with `python -m venv --copies` so that it can travel"
 
 
@@ -36,6 +35,7 @@ class PrepareSource:
     def __call__(self, attempt: Attempt, order: PrepareOrder) -> Discovery:
         """Raises InterruptedAttemptError, InfrastructureFaultError, RetryableError."""
         attempt.start_clock()
+        attempt.events.step("fetch")
         commit: str | None = None
         try:
             commit = self._fetch(attempt, order)
@@ -98,6 +98,8 @@ class PrepareSource:
         return found
 
     def _set_up(self, attempt: Attempt, order: PrepareOrder) -> None:
+        if order.setup:
+            attempt.events.step("setup")
         for command in order.setup:
             attempt.log.note(f"$ {command}")
             start = attempt.log.size
@@ -145,23 +147,30 @@ class PrepareSource:
         return self._store(attempt, order, packed)
 
     def _discover(self, attempt: Attempt, order: PrepareOrder) -> Collected:
-        adapter = adapter_for(order.framework)
+        adapter = adapter_of(order)
         folder = attempt.sandbox.place.private / "discovery"
         folder.mkdir(mode=0o700)
         launch = adapter.discovery(
-            Invocation(command=order.command, args=order.args, env=order.env), folder=folder
+            Invocation(
+                command=order.command,
+                args=order.args,
+                env=order.env,
+                work=attempt.directory,
+            ),
+            folder=folder,
         )
         if launch is None:
-            return adapter.collected(folder) or Collected(test_ids=None)
+            return adapter.collected(folder, work=attempt.directory, end=0) or Collected(test_ids=None)
         attempt.sandbox.give_away_private()
+        attempt.events.step("discovery")
         attempt.log.note("Listing the tests")
         start = attempt.log.size
         end = attempt.command(launch.argv, env={**order.env, **launch.env})
-        found = adapter.collected(folder)
-        if found is None or (not found.errors and end.code not in {0, _PYTEST_NO_TESTS}):
+        found = adapter.collected(folder, work=attempt.directory, end=end.code)
+        if found is None:
             said = attempt.log.last_lines(after=start)
             fault = f"The tests could not be listed; the command {_how_it_ended(end, order)}:\n{said}"
-            return Collected(test_ids=found.test_ids if found else None, errors=(fault,))
+            return Collected(test_ids=None, errors=(fault,))
         return found
 
 

@@ -199,7 +199,7 @@ class PullShard:
         )
         if launch is None:
             raise InfrastructureFaultError(
-                InfrastructureReason.ORDER_UNREADABLE, f"framework {order.framework.value!r} cannot pull"
+                InfrastructureReason.ORDER_UNREADABLE, f"framework {order.framework!r} cannot pull"
             )
         return launch
 
@@ -244,12 +244,19 @@ class PullShard:
         (report,) = launch.reports
         if end.code is None or report.is_symlink() or not report.is_file():
             return self._may_go_on(end, further=batches.died(assignment, seen, end=how))
-        again = self.process.adapter.again(folder, selection=assignment.tests) if end.code else ()
+        again: tuple[str, ...] = ()
+        if end.code:
+            again = (
+                self.process.adapter.again(
+                    folder, selection=assignment.tests, work=self.process.attempt.directory
+                )
+                or ()
+            )
         cut_short = [test_id for test_id in assignment.tests if test_id in seen.begun - seen.ended.keys()]
         batches.ran(
             replace(assignment, report=report.name),
             folder,
-            failed=(*(again or ()), *cut_short),
+            failed=(*again, *cut_short),
             left=[test_id for test_id in assignment.tests if test_id not in seen.begun],
             end=how,
             collected=bool(seen.begun),

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from crosswind.adapters.frameworks.base import FrameworkAdapter, Invocation, Launch
 from crosswind.adapters.frameworks.registry import adapter_for
-from crosswind.contracts.work import FileRef, ShardOrder
+from crosswind.contracts.work import FileRef, PrepareOrder, ShardOrder
+from crosswind.kernel.errors import NotFoundError
 from crosswind.runner.attempt import Attempt
+from crosswind.runner.faults import InfrastructureFaultError
 from crosswind.runner.sandbox import Exit
 from crosswind.runner.uploads import Stamp, choose, stamps, upload_all
+from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.layout import report_key
 
 _MIB = 1024 * 1024
@@ -25,7 +29,7 @@ class Evidence:
     lost: list[str] = field(default_factory=list)  # of the dropped ones, those that were evidence
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ShardProcess:
     """One order in one attempt."""
 
@@ -33,15 +37,20 @@ class ShardProcess:
     order: ShardOrder
     secrets: dict[str, str]
 
-    @property
+    @cached_property
     def adapter(self) -> FrameworkAdapter:
         """The order's framework."""
-        return adapter_for(self.order.framework)
+        return adapter_of(self.order)
 
     @property
     def invocation(self) -> Invocation:
         """How its author wants it called."""
-        return Invocation(command=self.order.command, args=self.order.args, env=self.order.env)
+        return Invocation(
+            command=self.order.command,
+            args=self.order.args,
+            env=self.order.env,
+            work=self.attempt.directory,
+        )
 
     def folder(self, name: str) -> Path:
         """A fresh folder for what the adapter exchanges with one process."""
@@ -61,7 +70,7 @@ class ShardProcess:
 
     def stamps(self) -> dict[str, Stamp]:
         """The author's own reports as they are now: only what is written anew is evidence of a run."""
-        return stamps(self.attempt.sandbox.place.work, self.order.reports)
+        return stamps(self.attempt.directory, self.order.reports)
 
     def run(self, launch: Launch, *, folder: Path, further: bool = False) -> Exit:
         """Run to the end. `further`: the tests are not the same as those of the last process."""
@@ -80,7 +89,7 @@ class ShardProcess:
     def keep_reports(self, private: dict[str, Path], *, before: dict[str, Stamp], evidence: Evidence) -> None:
         """Upload the adapter's reports, by name, and what the order's globs name, as those of the next run."""
         number = len(evidence.reports) + 1
-        given = choose(self.attempt.sandbox.place.work, self.order.reports, before=before)
+        given = choose(self.attempt.directory, self.order.reports, before=before)
         files = {f"{_PRIVATE_REPORTS}{name}": path for name, path in private.items()} | given.files
         evidence.reports.append(
             upload_all(
@@ -89,6 +98,14 @@ class ShardProcess:
         )
         evidence.dropped.extend(given.dropped)
         evidence.lost.extend(given.lost)
+
+
+def adapter_of(order: PrepareOrder | ShardOrder) -> FrameworkAdapter:
+    """The adapter of an order's framework. Raises InfrastructureFaultError where this runner has none."""
+    try:
+        return adapter_for(order.framework, order.manifest)
+    except NotFoundError as error:
+        raise InfrastructureFaultError(InfrastructureReason.FRAMEWORK_MISSING, str(error)) from error
 
 
 def private_reports(folder: Path, launch: Launch, evidence: Evidence) -> dict[str, Path]:

@@ -97,15 +97,18 @@ class Sandbox:
         output: Callable[[bytes], None],
         interruption: Interruption,
         memory_bytes: int | None = None,
+        directory: Path | None = None,
     ) -> Exit:
-        """Run to the end, whichever comes first. `output` gets stdout and stderr together, from another thread.
+        """Run to the end, whichever comes first, in the working directory or another one.
+
+        `output` gets stdout and stderr together, from another thread.
 
         Raises FileNotFoundError or PermissionError when the command cannot be started.
         """
         tree = ProcessTree(marker=self.environment.marker)
         with subprocess.Popen(
             argv,
-            cwd=self.place.work,
+            cwd=directory or self.place.work,
             env=self.environment.build(home=self.place.home, temporary=self.place.temporary, given=env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,30 +1,38 @@
 """Opens an attempt: the log, the sandbox and the guarded stores that it works with, and closes them again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from crosswind.contracts.live import Piece, Stream
 from crosswind.contracts.work import MonitorOrder, Order, PrepareOrder, ShardOrder
-from crosswind.kernel.clock import Clock
+from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.errors import NotFoundError
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
 from crosswind.runner.attempt import Attempt, Meter
 from crosswind.runner.batches import Pulling
 from crosswind.runner.environment import TestEnvironment
+from crosswind.runner.events import MAX_EVENTS_BYTES, EventLog, events_cut
 from crosswind.runner.executing import ExecuteShard
 from crosswind.runner.faults import InfrastructureFaultError, Interruption
 from crosswind.runner.git import PROTOCOLS
-from crosswind.runner.logs import LogShipper
+from crosswind.runner.logs import LOG_CUT, MAX_LOG_BYTES, AttemptLog
 from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.preparing import PrepareSource
 from crosswind.runner.sandbox import GRACE_SECONDS, Place, Sandbox
+from crosswind.runner.shipping import Shipper
+from crosswind.runner.spool import Spool
 from crosswind.runner.uploads import GuardedStore
 from crosswind.runs.infrastructure import InfrastructureReason
-from crosswind.runs.layout import attempt_prefix, discovery_key, result_key
+from crosswind.runs.layout import attempt_name, attempt_prefix, discovery_key, result_key
+from crosswind.runs.live.model import Mark
+from crosswind.runs.live.ports import LiveQueue
+from crosswind.runs.live.shipping import Pace
 from crosswind.runs.model import Work
 from crosswind.runs.ports import ObjectStore, RunStore
+from crosswind.runs.usecases.load_barrier import JoinBarrier
 
 _ORDERS: TypeAdapter[PrepareOrder | ShardOrder | MonitorOrder] = TypeAdapter(Order)
 _JSON = "application/json"
@@ -48,7 +56,7 @@ class Session:
     def prepare(self, order: PrepareOrder) -> None:
         """Prepare a source and leave discovery.json."""
         found = self.prepare_source(self.attempt, order)
-        self.attempt.log.finish()
+        self.attempt.finish()
         self._leave(discovery_key(self.attempt.prefix), found.to_wire())
 
     def monitor(self, order: MonitorOrder, beats: Callable[[], int]) -> None:
@@ -62,10 +70,31 @@ class Session:
             note=self.attempt.log.note,
             interruption=self.attempt.interruption,
         )
-        self.attempt.log.finish()
+        self.attempt.finish()
 
     def _leave(self, key: str, text: str) -> None:
         self.attempt.artifacts.put(key, text.encode(), content_type=_JSON)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """How what is new of an attempt reaches those who watch. `watched` tells who watches a run."""
+
+    watched: Callable[[str], Mark]
+    queue: LiveQueue
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True)
+class _GuardedQueue:
+    """Carries nothing any more once the attempt is interrupted: a zombie's news would mix with its successor's."""
+
+    queue: LiveQueue
+    interruption: Interruption
+
+    def push(self, pieces: Sequence[Piece]) -> None:
+        self.interruption.check()
+        self.queue.push(pieces)
 
 
 @dataclass(frozen=True)
@@ -80,9 +109,9 @@ class OpenSession:
     environment: TestEnvironment
     clock: Clock
     pulling: Pulling
+    join: JoinBarrier
     watch: Watch
-    log_flush_seconds: float
-    log_slowest_seconds: float
+    live: Live
     test_uid: int | None = None
     grace_seconds: float = GRACE_SECONDS
     protocols: frozenset[str] = PROTOCOLS
@@ -111,14 +140,7 @@ class OpenSession:
         """A session in a place that exists. Its log's thread ends with it."""
         prefix = attempt_prefix(work)
         artifacts = GuardedStore(self.artifacts, interruption)
-        log = LogShipper(
-            artifacts,
-            prefix=prefix,
-            spool=place.root / "log",
-            flush_seconds=self.log_flush_seconds,
-            slowest_seconds=self.log_slowest_seconds,
-            secrets=secrets.values(),
-        )
+        streams = self._streams(work, artifacts, place, interruption, tuple(secrets.values()))
         try:
             attempt = Attempt(
                 prefix=prefix,
@@ -128,21 +150,83 @@ class OpenSession:
                     test_uid=self.test_uid,
                     grace_seconds=self.grace_seconds,
                 ),
-                log=log,
-                meter=Meter(log),
+                log=streams.log,
+                events=streams.events,
+                shipper=streams.shipper,
+                meter=streams.meter,
                 interruption=interruption,
                 artifacts=artifacts,
                 sources=GuardedStore(self.sources, interruption),
                 cache=self.cache,
                 limits=self.limits,
                 timeout_seconds=order.timeout_seconds,
+                working_directory="" if isinstance(order, MonitorOrder) else order.working_directory or "",
             )
             yield Session(
                 attempt,
                 work,
-                ExecuteShard(self.clock, self.pulling),
+                ExecuteShard(self.clock, self.pulling, self.join),
                 PrepareSource(self.runs, self.protocols),
                 self.watch,
             )
         finally:
-            log.close()
+            streams.close()
+
+    def _streams(
+        self,
+        work: Work,
+        artifacts: ObjectStore,
+        place: Place,
+        interruption: Interruption,
+        secrets: tuple[str, ...],
+    ) -> "_Streams":
+        prefix = attempt_prefix(work)
+        log_spool = Spool(
+            artifacts,
+            stream=Stream.LOG,
+            prefix=prefix,
+            path=place.root / "log",
+            limit_bytes=MAX_LOG_BYTES,
+            when_full=LOG_CUT,
+        )
+        event_spool = Spool(
+            artifacts,
+            stream=Stream.EVENTS,
+            prefix=prefix,
+            path=place.root / "events",
+            limit_bytes=MAX_EVENTS_BYTES,
+            when_full=events_cut(at=to_iso(self.clock.now())),
+        )
+        log = AttemptLog(log_spool, secrets=secrets, wake=lambda: shipper.wake())  # noqa: PLW0108  # made below
+        events = EventLog(
+            event_spool,
+            clock=self.clock,
+            log_size=lambda: log.size,
+            secrets=secrets,
+            hurry=lambda: shipper.hurry(),  # noqa: PLW0108  # made below
+        )
+        meter = Meter(log, events)
+        shipper = Shipper(
+            work,
+            attempt=attempt_name(prefix),
+            spools=(event_spool, log_spool),
+            pace=self.live.pace,
+            demand=lambda: self.live.watched(work.key.run_id).demand(work.key.work_id, now=self.clock.now()),
+            queue=_GuardedQueue(self.live.queue, interruption),
+            poll=meter.progress,
+        )
+        shipper.start()
+        return _Streams(log, events, meter, shipper)
+
+
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    log: AttemptLog
+    events: EventLog
+    meter: Meter
+    shipper: Shipper
+
+    def close(self) -> None:
+        self.shipper.close()
+        self.log.spool.close()
+        self.events.spool.close()

@@ -3,25 +3,31 @@
 Every file that matches and is not uploaded is told of, with the reason.
 """
 
-import mimetypes
+import gzip
 import os
+import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, TypeVar
+from tempfile import NamedTemporaryFile
+from typing import IO, BinaryIO, TypeVar
 
-from crosswind.contracts.work import FileRef
+from crosswind.contracts.work import FileClass, FileRef
 from crosswind.runner.faults import Interruption
 from crosswind.runner.patience import PATIENCE_SECONDS, patiently
+from crosswind.runs.files import CLASS_TAG, class_of, content_type, is_text
 from crosswind.runs.ports import ObjectInfo, ObjectStore
 
 THREADS = 8
+PACKED_FROM_BYTES = 16 * 1024
+_WORTH_PACKING = 0.9  # of the file's size; what packs worse is left as it is
+_BLOCK = 256 * 1024
 _LONGEST_KEY = 900  # S3 takes 1,024 bytes; the rest is for the prefix
 _NAMED_DROPS = 200
-_TYPES = {".log": "text/plain", ".md": "text/markdown", ".webm": "video/webm", ".har": "application/json"}
 
 T = TypeVar("T")
 
@@ -85,8 +91,18 @@ class GuardedStore:
     def put(self, key: str, data: bytes, *, content_type: str = "application/octet-stream") -> None:
         self._patiently(lambda: self._store.put(key, data, content_type=content_type))
 
-    def upload(self, path: Path, key: str, *, content_type: str) -> None:
-        self._patiently(lambda: self._store.upload(path, key, content_type=content_type))
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        encoding: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self._patiently(
+            lambda: self._store.upload(path, key, content_type=content_type, encoding=encoding, tags=tags)
+        )
 
     def get(self, key: str, *, limit_bytes: int) -> bytes:
         return self._store.get(key, limit_bytes=limit_bytes)
@@ -100,14 +116,24 @@ class GuardedStore:
     def stat(self, key: str) -> ObjectInfo | None:
         return self._patiently(lambda: self._store.stat(key))
 
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        self._interruption.check()
+        return self._store.create(key, content_type=content_type, tags=tags)
+
     def download(self, key: str, path: Path) -> None:
         self._patiently(lambda: self._store.download(key, path))
 
     def list_objects(self, prefix: str, *, limit: int, after: str | None = None) -> tuple[ObjectInfo, ...]:
         return self._store.list_objects(prefix, limit=limit, after=after)
 
-    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
-        return self._store.presign_get(key, content_type=content_type, file_name=file_name, expires=expires)
+    def presign_get(
+        self, key: str, *, content_type: str, file_name: str, expires: timedelta, inline: bool = True
+    ) -> str:
+        return self._store.presign_get(
+            key, content_type=content_type, file_name=file_name, expires=expires, inline=inline
+        )
 
     def presign_put(
         self, key: str, *, size: int, sha256_hex: str, expires: timedelta
@@ -165,24 +191,56 @@ def choose(
 def upload_all(
     store: ObjectStore, files: dict[str, Path], *, key: Callable[[str], str]
 ) -> tuple[FileRef, ...]:
-    """Upload side by side, in the order of their names. Raises what the store raises."""
+    """Upload reports side by side, in the order of their names, as they are. Raises what the store raises."""
+    return _side_by_side(lambda name, path: _upload(store, name, path, key(name)), files)
+
+
+def upload_artifacts(
+    store: ObjectStore, files: dict[str, Path], *, key: Callable[[str], str], scratch: Path
+) -> tuple[FileRef, ...]:
+    """Upload artifacts side by side, by their class, large texts packed. Raises what the store raises.
+
+    Args:
+        store: Where to.
+        files: As `choose` gives them.
+        key: The object's key by the file's name.
+        scratch: A folder that only the runner can read, for packed copies.
+    """
+    return _side_by_side(lambda name, path: _upload_artifact(store, name, path, key(name), scratch), files)
+
+
+def _side_by_side(upload: Callable[[str, Path], FileRef], files: dict[str, Path]) -> tuple[FileRef, ...]:
     with ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="upload") as threads:
-        uploads = [threads.submit(_upload, store, name, path, key(name)) for name, path in files.items()]
-        return tuple(upload.result() for upload in uploads)
-
-
-def content_type(name: str) -> str:
-    """By the file's extension; never anything that a browser would run from an unknown one."""
-    suffix = PurePosixPath(name).suffix.lower()
-    guessed, encoding = mimetypes.guess_type(name)
-    return _TYPES.get(suffix) or (guessed if guessed and not encoding else "application/octet-stream")
+        uploads = [threads.submit(upload, name, path) for name, path in files.items()]
+        return tuple(each.result() for each in uploads)
 
 
 def _upload(store: ObjectStore, name: str, path: Path, key: str) -> FileRef:
     kind = content_type(name)
     size = path.stat().st_size
     store.upload(path, key, content_type=kind)
-    return FileRef(path=name, key=key, size=size, content_type=kind)
+    return FileRef(path=name, key=key, size=size, content_type=kind, file_class=FileClass.REPORT)
+
+
+def _upload_artifact(store: ObjectStore, name: str, path: Path, key: str, scratch: Path) -> FileRef:
+    kind, size = content_type(name), path.stat().st_size
+    file = FileRef(path=name, key=key, size=size, content_type=kind, file_class=class_of(name, kind))
+    tags = {CLASS_TAG: file.file_class.value}
+    if size >= PACKED_FROM_BYTES and is_text(kind):
+        with NamedTemporaryFile(dir=scratch, prefix="packed-") as copy:
+            packed = _pack(path, copy)
+            if packed <= size * _WORTH_PACKING:
+                store.upload(Path(copy.name), key, content_type=kind, encoding="gzip", tags=tags)
+                return file.model_copy(update={"encoding": "gzip", "stored_size": packed})
+    store.upload(path, key, content_type=kind, tags=tags)
+    return file
+
+
+def _pack(path: Path, copy: IO[bytes]) -> int:
+    with path.open("rb") as source, gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) as packed:
+        shutil.copyfileobj(source, packed, _BLOCK)
+    copy.flush()
+    return copy.tell()
 
 
 def _matches(root: Path, globs: Iterable[str], chosen: Chosen) -> Iterator[tuple[str, Path]]:

@@ -6,26 +6,17 @@ green (ADR 0006), so each says what a person can do about it.
 
 from collections.abc import Mapping
 
-from crosswind.contracts.requests import CaseStatus
-from crosswind.contracts.suites import Framework
+from crosswind.contracts.frameworks import FrameworkSpec
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import ShardOrder, ShardResult
-from crosswind.runs.identity import case_id, reported_name
+from crosswind.runs.frameworks.catalogue import spec_of
+from crosswind.runs.identity import SUITE_MARK, case_id, reported_name
 from crosswind.runs.model import Case
 from crosswind.runs.reports import Problem, ReportedCase, ReportedSuite, cut
 
 MESSAGE_CHARS = 2_000
 DETAILS_CHARS = 16 * 1024
 RED = frozenset({CaseStatus.FAILED, CaseStatus.ERROR})
-SUITE_MARK = " (suite)"
-"""Ends the name of a record that tells of a report's suite as such, outside of any of its tests."""
-
-_PYTEST_EXITS = {
-    1: "pytest says that tests failed",
-    2: "pytest was interrupted, or could not collect its tests",
-    3: "pytest had an internal error",
-    4: "pytest was called with wrong arguments, or with tests that do not exist",
-    5: "pytest found no tests to run",
-}
 
 
 class CaseMaker:
@@ -39,12 +30,16 @@ class CaseMaker:
         order: ShardOrder,
         work_id: str,
         planned: Mapping[tuple[str, str], str],
+        folder: str | None = None,
     ) -> None:
+        """`folder` is the working directory as the tests saw it."""
         self._team = team
         self._suite = suite
         self._order = order
         self._work_id = work_id
         self._planned = planned
+        self._folder = folder
+        self._identity = spec_of(order.framework, order.manifest).identity
 
     def of_case(self, reported: ReportedCase, *, attempt: int) -> Case:
         """One testcase element. Outputs are kept only where they help: with a failure."""
@@ -53,7 +48,7 @@ class CaseMaker:
         if problem is not None and reported.status is not CaseStatus.SKIPPED:
             details = _details(problem, reported)
         return self._case(
-            name=reported_name(reported, self._planned),
+            name=reported_name(reported, self._planned, self._identity, folder=self._folder),
             status=reported.status,
             attempt=attempt,
             duration=reported.duration_seconds,
@@ -68,7 +63,7 @@ class CaseMaker:
         if problem is None:
             return None
         return self._case(
-            name=f"{' / '.join(suite.path) or '(no name)'}{SUITE_MARK}",
+            name=f"{self._identity.separator.join(suite.path) or '(no name)'}{SUITE_MARK}",
             status=CaseStatus.ERROR if problem.kind == "error" else CaseStatus.FAILED,
             attempt=attempt,
             message=_message(problem),
@@ -146,6 +141,20 @@ def contradictions(
     return () if fault is None else (fault,)
 
 
+def worker_faults(result: ShardResult, order: ShardOrder) -> tuple[str, ...]:
+    """What kept a worker of a load job from sending its whole part. Without any its measurements count."""
+    fault = _killed(result, order)
+    if fault is None and result.load_error is not None:
+        fault = result.load_error
+    if fault is None and result.load_key is None:
+        fault = "the worker handed in no measurements; look at the shard's log"
+    if fault is None and result.exit_code:
+        fault = (
+            f"{_meaning(result.exit_code, spec_of(order.framework, order.manifest))}; look at the shard's log"
+        )
+    return () if fault is None else (fault,)
+
+
 def _killed(result: ShardResult, order: ShardOrder) -> str | None:
     """Why the process was ended before it was done; None when it ended by itself."""
     if result.timed_out:
@@ -164,11 +173,12 @@ def _unreported(
 ) -> str | None:
     """Where the exit status says one thing and the reports another, or nothing."""
     exit_code = result.exit_code or 0
+    framework = spec_of(order.framework, order.manifest)
     if order.pull is not None and exit_code == 0 and not cases:
         return None  # the other shards have left nothing for this one
-    meaning = _meaning(exit_code, order.framework)
+    meaning = _meaning(exit_code, framework)
     if not reported:
-        looked_for = ", ".join(order.reports) or "the framework's own report"
+        looked_for = ", ".join((*order.reports, *framework.reports)) or "the framework's own report"
         return f"no report was found ({looked_for}) although the process ended: {meaning}"
     if not cases and (order.selection is not None or exit_code != 0):
         return f"the reports hold no test at all: {meaning}"
@@ -177,6 +187,6 @@ def _unreported(
     return None
 
 
-def _meaning(exit_code: int, framework: Framework) -> str:
-    said = _PYTEST_EXITS.get(exit_code) if framework is Framework.PYTEST else None
+def _meaning(exit_code: int, framework: FrameworkSpec) -> str:
+    said = framework.exits.get(str(exit_code))
     return f"its exit status is {exit_code}" + (f" ({said})" if said else "")

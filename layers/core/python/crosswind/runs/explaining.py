@@ -10,7 +10,8 @@ from datetime import datetime
 
 from crosswind.contracts.explaining import Cause
 from crosswind.contracts.queueing import WaitingView
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.clock import from_iso
 from crosswind.runs import infrastructure
 from crosswind.runs.evidence import RED

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import DurationSummary, Plan
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs import failing_fast
-from crosswind.runs.evidence import RED, SUITE_MARK
+from crosswind.runs.evidence import RED
+from crosswind.runs.identity import SUITE_MARK
 from crosswind.runs.merging import RANK, over_rounds
 from crosswind.runs.model import Case, Work
 from crosswind.runs.rounds import RoundFold, ShardRecords, StageNotRun
@@ -79,6 +80,9 @@ def fold_run(
         for identity, case in folding.cases.items():
             known = cases.get(identity)
             cases[identity] = over_rounds(known, case) if known else case
+        for identity in folding.covered & cases.keys():
+            if cases[identity].status is CaseStatus.MISSING:  # in an earlier round it left no record at all
+                del cases[identity]
         for identity in _outlived(plan, cases, folding, planned):
             del cases[identity]
         superseded = {work_id for other in later for work_id in other.supersedes}

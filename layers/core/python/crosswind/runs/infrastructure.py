@@ -33,9 +33,11 @@ class InfrastructureReason(StrEnum):
     ARCHIVE_CORRUPT = "archive_corrupt"
     ARCHIVE_REFUSED = "archive_refused"
     ORDER_UNREADABLE = "order_unreadable"
+    FRAMEWORK_MISSING = "framework_missing"
     SECRET_MISSING = "secret_missing"  # noqa: S105  # a code, no secret
     ADMISSION_FAILED = "admission_failed"
     QUEUE_TIMEOUT = "queue_timeout"
+    NOT_STARTED = "not_started"
     RUN_TIMEOUT = "run_timeout"
 
 
@@ -56,9 +58,11 @@ _MEANINGS = {
     InfrastructureReason.ARCHIVE_CORRUPT: "its prepared archive is damaged",
     InfrastructureReason.ARCHIVE_REFUSED: "its prepared archive was refused",
     InfrastructureReason.ORDER_UNREADABLE: "its order could not be read",
+    InfrastructureReason.FRAMEWORK_MISSING: "its runner has no adapter of its framework",
     InfrastructureReason.SECRET_MISSING: "a secret that it names does not exist",
     InfrastructureReason.ADMISSION_FAILED: "it could not be put into the queue",
     InfrastructureReason.QUEUE_TIMEOUT: "it waited for a slot longer than its suite allows",
+    InfrastructureReason.NOT_STARTED: "the workers of its load job did not all begin together",
     InfrastructureReason.RUN_TIMEOUT: "the time of its run was over",
 }
 

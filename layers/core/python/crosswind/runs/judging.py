@@ -8,7 +8,8 @@ skipped; what is left has passed, and only if every count agrees. Tolerated fail
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from crosswind.contracts.requests import CaseStatus, VerdictKind
+from crosswind.contracts.requests import VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import BudgetMetric, GatesSpec, duration_seconds
 from crosswind.runs.model import RunFailure, Verdict
 from crosswind.runs.rounds import StageNotRun

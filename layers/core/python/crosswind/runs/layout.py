@@ -1,5 +1,6 @@
 """Where a run's objects lie. One place for every key of the artifacts and the sources bucket."""
 
+from crosswind.contracts.live import Stream
 from crosswind.runs.model import Work
 from crosswind.runs.pulling.model import Batch
 
@@ -66,7 +67,18 @@ def pull_list_key(run_id: str, pull_id: str) -> str:
 
 def attempt_prefix(work: Work) -> str:
     """Where the present holder uploads. Attempt and epoch keep a zombie's files apart from the winner's."""
-    return f"{run_prefix(work.key.run_id)}work/{work.key.work_id}/{work.attempt:02d}-{work.epoch:03d}/"
+    name = f"{work.attempt:02d}-{work.epoch:03d}"
+    return named_attempt_prefix(work.key.run_id, work.key.work_id, name)
+
+
+def named_attempt_prefix(run_id: str, work_id: str, attempt: str) -> str:
+    """Where the holder of an attempt uploads, by the attempt's name."""
+    return f"{run_prefix(run_id)}work/{work_id}/{attempt}/"
+
+
+def attempt_name(prefix: str) -> str:
+    """What an attempt is called: attempt and epoch, such as `01-002`."""
+    return prefix.rstrip("/").rsplit("/", 1)[-1]
 
 
 def batch_prefix(batch: Batch) -> str:
@@ -84,19 +96,29 @@ def result_key(prefix: str) -> str:
     return f"{prefix}result.json"
 
 
-def log_prefix(prefix: str) -> str:
-    """Log chunks of an attempt."""
-    return f"{prefix}log/"
+def stream_prefix(prefix: str, stream: Stream) -> str:
+    """Chunks of an attempt's log, or of its events."""
+    return f"{prefix}{stream.value}/"
 
 
-def log_chunk_key(prefix: str, offset: int) -> str:
-    """One log chunk; its name is the byte offset at which it starts, so that key order is log order."""
-    return f"{log_prefix(prefix)}{offset:015d}"
+def stream_chunk_key(prefix: str, stream: Stream, offset: int) -> str:
+    """One chunk of a stream of an attempt."""
+    return chunk_key(stream_prefix(prefix, stream), offset)
+
+
+def chunk_key(prefix: str, offset: int) -> str:
+    """A chunk's name is the byte offset at which it starts, so that key order is the stream's order."""
+    return f"{prefix}{offset:015d}"
 
 
 def cases_key(prefix: str) -> str:
     """Ingested cases of a committed attempt: gzip NDJSON."""
     return f"{prefix}cases.ndjson.gz"
+
+
+def links_key(prefix: str) -> str:
+    """The ArtifactLinks of a committed attempt; there is none where no test has made a file."""
+    return f"{prefix}links.json"
 
 
 def results_index_key(run_id: str) -> str:
@@ -112,6 +134,21 @@ def results_page_key(run_id: str, page: int) -> str:
 def run_report_key(run_id: str, name: str) -> str:
     """One form of the run's report, written anew each time that it is asked for."""
     return f"{run_prefix(run_id)}report/{name}"
+
+
+def archive_order_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveOrder of some of a run's files as one zip."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/order.json"
+
+
+def archive_record_key(run_id: str, archive_id: str) -> str:
+    """The ArchiveRecord: what came of the order."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/record.json"
+
+
+def archive_zip_key(run_id: str, archive_id: str) -> str:
+    """The zip itself."""
+    return f"{run_prefix(run_id)}archives/{archive_id}/files.zip"
 
 
 def archive_key(team: str, digest: str) -> str:
@@ -147,6 +184,21 @@ def batch_report_key(batch: Batch, name: str) -> str:
 def given_up_prefix(work: Work) -> str:
     """Where results of a shard lie that was given up, and had committed batches before."""
     return f"{run_prefix(work.key.run_id)}work/{work.key.work_id}/given-up/"
+
+
+def load_result_key(prefix: str) -> str:
+    """The LoadResult of a worker of a load job, under the prefix of its attempt."""
+    return f"{prefix}load.json"
+
+
+def load_merged_key(run_id: str, group: str) -> str:
+    """What all workers of a load job measured: a LoadResult, for later comparisons."""
+    return f"{run_prefix(run_id)}results/load/{group}-merged.json"
+
+
+def load_summary_key(run_id: str, group: str) -> str:
+    """The LoadSummary of a load job."""
+    return f"{run_prefix(run_id)}results/load/{group}.json"
 
 
 def artifact_key(prefix: str, path: str) -> str:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.evidence import RED
 from crosswind.runs.model import Case
 
 RANK = {status: rank for rank, status in enumerate(CaseStatus)}
 """Worst first, as CaseStatus lists them."""
+
+FILES_OVER_ROUNDS = 100
 
 _GREEN = frozenset({CaseStatus.PASSED, CaseStatus.FLAKY})
 
@@ -65,8 +67,14 @@ def over_rounds(earlier: Case, later: Case) -> Case:
     """One record of a test that ran in two rounds. The later one counts, but no round erases what another has shown.
 
     Without a record in the later round the earlier one stands. A test that failed in one and passed in the other is
-    flaky, whichever came first: it has passed on this very source, and it was run again because of other tests.
+    flaky, whichever came first: it has passed on this very source, and it was run again because of other tests. The files
+    of both are kept, the later ones first.
     """
+    files = tuple(dict.fromkeys((*later.artifacts, *earlier.artifacts)))[:FILES_OVER_ROUNDS]
+    return replace(_over_rounds(earlier, later), artifacts=files)
+
+
+def _over_rounds(earlier: Case, later: Case) -> Case:
     if CaseStatus.MISSING in {earlier.status, later.status}:
         return later if earlier.status is CaseStatus.MISSING else earlier
     attempts = earlier.attempts + later.attempts

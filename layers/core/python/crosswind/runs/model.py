@@ -6,11 +6,13 @@ from enum import StrEnum
 
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Priority, Scalar
 from crosswind.contracts.work import (
     DEFAULT_CPU_MILLIS,
     DEFAULT_MEMORY_MIB,
+    FileClass,
     OrderRef,
     WorkKind,
     WorkOutcome,
@@ -146,6 +148,8 @@ class Work:
     anti_affinity: str | None = None
     round: int = 1
     pull_id: str | None = None  # the work list that its runner pulls from
+    group: str | None = None  # the load job whose workers begin together
+    group_size: int = 1
     borrowed: bool = False  # admitted beyond its team's quota: may be preempted
     preemptions: int = 0
     decision: str | None = None  # why it was admitted when it was, as a sentence
@@ -310,3 +314,13 @@ class Case:
     details: str | None = None
     muted: str | None = None  # why its failure does not gate: the quarantine, as a sentence
     chaos: str | None = None  # the experiment's run whose faults were in while its shard ran
+    artifacts: tuple["CaseFile", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """An artifact that a test has made."""
+
+    path: str
+    work_id: str
+    file_class: FileClass

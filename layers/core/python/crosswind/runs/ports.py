@@ -4,6 +4,7 @@ Every method may raise ThrottledError or DependencyError after its own bounded r
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -102,8 +103,8 @@ class RunStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SuiteRecord:
-    """A stored suite."""
+class DocumentRecord:
+    """A suite or a framework that is stored under its name."""
 
     team: str
     name: str
@@ -113,14 +114,14 @@ class SuiteRecord:
     spec: dict[str, object]
 
 
-class SuiteStore(Protocol):
-    """Stored suites, by team and name."""
+class DocumentStore(Protocol):
+    """Stored documents of one kind, by team and name."""
 
-    def put(self, record: SuiteRecord) -> bool:
+    def put(self, record: DocumentRecord) -> bool:
         """Store or replace. Returns True when it did not exist before."""
         ...
 
-    def get(self, team: str, name: str) -> SuiteRecord:
+    def get(self, team: str, name: str) -> DocumentRecord:
         """Raises NotFoundError."""
         ...
 
@@ -128,7 +129,7 @@ class SuiteStore(Protocol):
         """Raises NotFoundError."""
         ...
 
-    def list_suites(self, team: str, *, limit: int, cursor: str | None) -> Page[SuiteRecord]:
+    def list_documents(self, team: str, *, limit: int, cursor: str | None) -> Page[DocumentRecord]:
         """By name."""
         ...
 
@@ -218,8 +219,22 @@ class ObjectStore(Protocol):
         """Its size and when it was last written; None when there is no such object."""
         ...
 
-    def upload(self, path: Path, key: str, *, content_type: str) -> None:
-        """Upload a file, in parts where it is large."""
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        encoding: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Upload a file, in parts where it is large. `encoding` says how its bytes are packed, such as gzip."""
+        ...
+
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        """A stream to write a large object to, in parts. It is there once the block ends, and never where it raises."""
         ...
 
     def download(self, key: str, path: Path) -> None:
@@ -230,8 +245,10 @@ class ObjectStore(Protocol):
         """Objects under a prefix in key order, those behind `after`."""
         ...
 
-    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
-        """A link that shows the object inline."""
+    def presign_get(
+        self, key: str, *, content_type: str, file_name: str, expires: timedelta, inline: bool = True
+    ) -> str:
+        """A link that shows the object, or with `inline` false one that has it saved."""
         ...
 
     def presign_put(

@@ -105,11 +105,12 @@ def preempt(work: Work, *, now: datetime, decision: str | None = None) -> Transi
     """Take a borrowed slot back: the same attempt waits again, and whoever holds it loses its lease by the new epoch.
 
     Stored under the scheduler's fence only, by the scheduler, which looks at the queue again anyway. None: it holds no
-    slot, or not a borrowed one, any more; or it is a monitor, whose silence would end what it watches.
+    slot, or not a borrowed one, any more; or it is a monitor, whose silence would end what it watches; or a worker of a load
+    job, of which the others cannot go on alone.
     """
     if work.state not in {WorkState.ADMITTED, WorkState.LEASED} or not work.borrowed:
         return None
-    if work.kind is WorkKind.MONITOR:
+    if work.kind is WorkKind.MONITOR or work.group is not None:
         return None
     waiting = replace(
         _waiting_again(work, not_before=now),
@@ -312,6 +313,8 @@ def _new_work(ticket: Ticket, token: str, *, token_at: datetime, now: datetime) 
         anti_affinity=ticket.anti_affinity,
         round=ticket.round,
         pull_id=ticket.pull_id,
+        group=ticket.group,
+        group_size=ticket.group_size,
         awaits=ticket.awaits,
         state=WorkState.WAITING,
         version=0,

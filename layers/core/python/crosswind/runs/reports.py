@@ -5,10 +5,10 @@ becomes a `ReportFault`, and a fault keeps a run from being green (ADR 0006).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 
 NODE_ID_PROPERTY = "crosswind.nodeid"
 """A testcase's property that holds the framework's own id, equal to the planned test id."""
@@ -62,6 +62,10 @@ class ReportedCase:
     output: str = ""
     error_output: str = ""
     attachments: tuple[str, ...] = ()
+    samples: int = (
+        1  # so many records of the file stand for it: a load tool reports one name thousands of times
+    )
+    failed_samples: int = 0  # of more than one
 
     @property
     def node_id(self) -> str | None:
@@ -80,6 +84,8 @@ class ReportedSuite:
     output: str = ""
     error_output: str = ""
     attachments: tuple[str, ...] = ()
+    duration_seconds: float = 0.0  # that the file declares of itself as a whole
+    aborts: bool = False  # what failed here ended the tests: it counts among the errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,61 @@ class ReportFault:
 
 
 ReportItem = ReportedCase | ReportedSuite | ReportFault
+
+
+def bounded(item: ReportItem, limits: ReportLimits) -> ReportItem:
+    """An item whose texts and lists keep to the limits, whatever its reader took."""
+    if isinstance(item, ReportFault) or _keeps(item, limits):
+        return item
+    most = limits.text_chars
+    problems = tuple(_short(each, most) for each in item.problems[: limits.items])
+    output, error_output = cut(item.output, limit=most), cut(item.error_output, limit=most)
+    attachments = tuple(cut(each, limit=most) for each in item.attachments[: limits.items])
+    if isinstance(item, ReportedSuite):
+        path = tuple(cut(part, limit=most) for part in item.path[: limits.depth])
+        return replace(
+            item,
+            path=path,
+            problems=problems,
+            output=output,
+            error_output=error_output,
+            attachments=attachments,
+        )
+    return replace(
+        item,
+        name=cut(item.name, limit=most),
+        class_name=cut(item.class_name, limit=most) if item.class_name else None,
+        suites=tuple(cut(part, limit=most) for part in item.suites[: limits.depth]),
+        problems=problems,
+        reruns=tuple(_short(each, most) for each in item.reruns[: limits.items]),
+        output=output,
+        error_output=error_output,
+        attachments=attachments,
+    )
+
+
+def _keeps(item: ReportedCase | ReportedSuite, limits: ReportLimits) -> bool:
+    """Whether there is nothing to cut, as with nearly all: a copy of each would cost more than its reading."""
+    lists = (item.problems, item.attachments, item.reruns if isinstance(item, ReportedCase) else ())
+    if isinstance(item, ReportedCase):
+        path, texts = item.suites, [item.name, item.class_name or "", item.output, item.error_output]
+    else:
+        path, texts = item.path, [item.output, item.error_output]
+    if len(path) > limits.depth or any(len(each) > limits.items for each in lists):
+        return False
+    texts += [*path, *item.attachments]
+    for problem in (*lists[0], *lists[2]):
+        texts += [problem.message or "", problem.type or "", problem.text]
+    return all(len(text) <= limits.text_chars for text in texts)
+
+
+def _short(problem: Problem, most: int) -> Problem:
+    return Problem(
+        kind=problem.kind,
+        message=cut(problem.message, limit=most) if problem.message is not None else None,
+        type=cut(problem.type, limit=most) if problem.type is not None else None,
+        text=cut(problem.text, limit=most),
+    )
 
 
 class ReportReader(Protocol):

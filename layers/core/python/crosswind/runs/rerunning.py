@@ -6,13 +6,14 @@ red; a shard whose framework cannot tell its tests runs again as a whole; a stag
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.evidence import RED
 from crosswind.runs.folding import shards_of
+from crosswind.runs.frameworks.groups import group_of
 from crosswind.runs.identity import case_id
 from crosswind.runs.model import Case, Work
 
@@ -36,6 +37,7 @@ class JobAgain:
         default_factory=dict
     )  # by test id, where it was measured in this run
     whole: tuple[PlannedShard, ...] = ()
+    group_separator: str | None = None  # as in its shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class _Selection:
         self._pulled = {
             work_id: pull.test_ids for plan in plans for pull in plan.pulls for work_id in pull.work_ids
         }
+        self._loads = {(load.test, load.variant) for plan in plans for load in plan.loads}
         self.supersedes: set[str] = set()
 
     def stage(self, index: int) -> StageAgain:
@@ -149,6 +152,9 @@ class _Selection:
         if not job.names:
             return self._whole(test, variant, job, current, troubled, opened)
         ids = self._ids(test, variant, job.names)
+        separator = job.shards[-1].group_separator
+        if separator is not None:
+            opened = self._as_groups(opened, ids, separator)
         wanted = {case.id for case in opened if case.id in ids}
         strays = {case.work_id for case in opened if case.id not in ids}
         silent = [
@@ -171,7 +177,19 @@ class _Selection:
             at_most=job.at_most,
             test_ids=tuple(name for identity, name in ids.items() if identity in wanted),
             seconds={name: each for name, each in seconds.items() if each > 0},
+            group_separator=separator,
         )
+
+    def _as_groups(self, opened: Sequence[Case], ids: Mapping[str, str], separator: str) -> Sequence[Case]:
+        """The cases under the identities of the groups that run again for them, each with the time of all of them."""
+        by_name = {name: identity for identity, name in ids.items()}
+        found: dict[str, Case] = {}
+        for case in opened:
+            group = group_of(case.name, by_name, separator)
+            identity = case.id if group is None else by_name[group]
+            before = found[identity].duration_seconds if identity in found else 0.0
+            found[identity] = replace(case, id=identity, duration_seconds=before + case.duration_seconds)
+        return tuple(found.values())
 
     def _whole(
         self,
@@ -183,11 +201,13 @@ class _Selection:
         opened: Sequence[Case],
     ) -> JobAgain | None:
         """Shards whose tests are not known: those that hold a red test, and all of them where a red test's shard was
-        replaced before, for then nobody knows which of them should report it."""
+        replaced before, for then nobody knows which of them should report it. Of a load job all workers or none."""
         known = {shard.work_id for shard in current}
         holding = {case.work_id for case in opened}
         unclear = bool(holding - known)
         chosen = [shard for shard in current if unclear or shard.work_id in holding or shard in troubled]
+        if chosen and (test, variant) in self._loads:
+            chosen = list(current)
         if not chosen:
             return None
         self.supersedes.update(shard.work_id for shard in chosen)

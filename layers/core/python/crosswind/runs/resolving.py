@@ -6,6 +6,7 @@ from itertools import product
 from math import prod
 
 from crosswind.contracts.expressions import MATRIX, PARAMETERS, as_text, length, substitute
+from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.parameters import bind
 from crosswind.contracts.resolved import ResolvedChaos, ResolvedStage, ResolvedSuite, ResolvedTest
 from crosswind.contracts.suites import (
@@ -30,6 +31,7 @@ from crosswind.contracts.work import (
 from crosswind.kernel import json
 from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.runs import formulas, layout
+from crosswind.runs.frameworks.catalogue import spec_of
 from crosswind.runs.preparing import base_key
 from crosswind.runs.spec_rules import MAX_JOBS, safe_ref
 
@@ -55,6 +57,12 @@ class Job:
     variant: str
     matrix_index: int = 0  # of its combination among those of the test
     matrix_count: int = 1
+    manifest: FrameworkSpec | None = None  # of a framework that is not built in
+
+    @property
+    def framework(self) -> FrameworkSpec:
+        """What is known of its framework."""
+        return spec_of(self.spec.framework, self.manifest)
 
     @property
     def archive(self) -> str | None:
@@ -132,9 +140,11 @@ def prepare_order(job: Job, *, team: str, archive_size: int, run_seconds: int) -
         source=_source(spec, team=team, archive_size=archive_size),
         setup=spec.setup,
         framework=spec.framework,
+        manifest=job.manifest,
+        working_directory=spec.working_directory,
         command=spec.command,
         args=spec.args,
-        env=spec.env,
+        env=job.framework.env | spec.env,
         timeout_seconds=min(run_seconds, MAX_PREPARE_SECONDS),
     )
     return order.model_copy(update={"preparation": base_key(order)})
@@ -231,16 +241,19 @@ def resolved_test(job: Job, *, prepare_work_id: str | None, discovery_key: str |
         prepare_work_id=prepare_work_id,
         discovery_key=discovery_key,
         framework=spec.framework,
+        manifest=job.manifest,
+        working_directory=spec.working_directory,
         command=spec.command,
         args=spec.args,
-        env=spec.env,
+        env=job.framework.env | spec.env,
         secret_refs=spec.secret_refs,
-        shards=spec.shards.count,
+        shards=spec.shards.count if spec.load is None else spec.load.workers,
         target_seconds=duration_seconds(spec.shards.target_time) if spec.shards.target_time else None,
         max_parallel=spec.shards.max_parallel,
         distribution=spec.shards.distribution,
         cpu_millis=_millis(spec.resources.cpu),
         anti_affinity=spec.anti_affinity,
+        load=spec.load,
         fail_fast=spec.fail_fast,
         matrix_index=job.matrix_index,
         matrix_count=job.matrix_count,
@@ -248,8 +261,8 @@ def resolved_test(job: Job, *, prepare_work_id: str | None, discovery_key: str |
         infrastructure_retries=spec.retries.infrastructure,
         timeout_seconds=duration_seconds(spec.timeout),
         memory_mib=_mebibytes(spec.resources.memory),
-        reports=spec.reports,
-        artifacts=spec.artifacts,
+        reports=tuple(dict.fromkeys((*spec.reports, *job.framework.reports))),
+        artifacts=tuple(dict.fromkeys((*spec.artifacts, *job.framework.artifacts))),
     )
 
 

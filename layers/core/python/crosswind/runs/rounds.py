@@ -1,12 +1,13 @@
 """What one round of a run came to: its plan, held against what the shards left. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from crosswind.contracts.requests import CaseStatus
 from crosswind.contracts.resolved import Plan, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
 from crosswind.runs.evidence import MESSAGE_CHARS, RED
+from crosswind.runs.frameworks.groups import group_of
 from crosswind.runs.identity import case_id
 from crosswind.runs.merging import worst
 from crosswind.runs.model import Case
@@ -37,6 +38,30 @@ class StageNotRun:
     tests: int | None
 
 
+@dataclass(slots=True)
+class _Groups:
+    """The groups of one shard, and those of which a test was seen."""
+
+    names: frozenset[str]
+    separator: str
+    seen: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, shard: PlannedShard) -> "_Groups | None":
+        """None for a shard whose tests are planned one by one."""
+        if shard.group_separator is None:
+            return None
+        return cls(frozenset(shard.test_ids or ()), shard.group_separator)
+
+    def saw(self, case: Case) -> bool:
+        """Whether a case belongs to one of them."""
+        group = group_of(case.name, self.names, self.separator)
+        if group is None:
+            return False
+        self.seen.add(group)
+        return True
+
+
 class RoundFold:
     """Folds one plan. What is taken from it: cases, planned ids, faults by shard, jobs that left something open, stages."""
 
@@ -59,6 +84,7 @@ class RoundFold:
         self._pulling = frozenset(work_id for pull in plan.pulls for work_id in pull.work_ids)
         self.cases: dict[str, Case] = {}
         self.planned: set[str] = set()
+        self.covered: set[str] = set()  # identities of groups, such as files, of which a test has a record
         self.faults: list[tuple[str | None, str]] = []
         self.jobs: dict[tuple[str, str], bool] = {}  # jobs that ran, and whether their tests are known
         self.unsound: set[tuple[str, str]] = set()
@@ -119,7 +145,8 @@ class RoundFold:
         job = (shard.test, shard.variant)
         pulls = shard.work_id in self._pulling
         before = len(self.faults)
-        reds = self._take(record) if record else 0
+        groups = _Groups.of(shard)
+        reds = self._take(record, groups) if record else 0
         self.jobs[job] = pulls or shard.test_ids is not None or self.jobs.get(job, False)
         missing = self._add_missing(
             shard.test_ids or (),
@@ -127,6 +154,7 @@ class RoundFold:
             variant=shard.variant,
             work_id=shard.work_id,
             why=_why_missing(record),
+            groups=groups,
         )
         completed = record is not None and record.outcome is WorkOutcome.COMPLETED
         if record is not None and completed and not record.ingested:
@@ -141,13 +169,15 @@ class RoundFold:
     def _fault(self, work_id: str, sentence: str) -> None:
         self.faults.append((work_id, f"{work_id}: {sentence}"))
 
-    def _take(self, record: ShardRecords) -> int:
+    def _take(self, record: ShardRecords, groups: "_Groups | None") -> int:
         """Add a shard's cases; returns how many gate."""
         for fault in record.faults:
             self._fault(record.work_id, fault)
         reds = 0
         for case in record.cases:
             reds += case.status in RED and (case.test, case.name) not in self._muted
+            if groups is not None and groups.saw(case):
+                self.planned.add(case.id)
             known = self.cases.get(case.id)
             if known is None:
                 self.cases[case.id] = case
@@ -160,12 +190,27 @@ class RoundFold:
             self.cases[case.id] = worst(known, case)
         return reds
 
-    def _add_missing(self, names: Iterable[str], *, test: str, variant: str, work_id: str, why: str) -> int:
-        """Add a case `missing` for every planned test without a record; returns their number."""
+    def _add_missing(
+        self,
+        names: Iterable[str],
+        *,
+        test: str,
+        variant: str,
+        work_id: str,
+        why: str,
+        groups: "_Groups | None" = None,
+    ) -> int:
+        """Add a case `missing` for every planned test without a record, and for every group without a test that has one.
+
+        Returns their number.
+        """
         missing = 0
         for name in names:
             identity = case_id(team=self._team, suite=self._suite, test=test, variant=variant, name=name)
             self.planned.add(identity)
+            if groups is not None and name in groups.seen:
+                self.covered.add(identity)
+                continue
             if identity in self.cases:
                 continue
             missing += 1

@@ -1,24 +1,28 @@
 """Rules of a suite that its model cannot say, over the raw document; each fault is (path, message, expected)."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from crosswind.contracts import expressions
 from crosswind.contracts.expressions import MATRIX, PARAMETERS
 from crosswind.contracts.faults import Path
+from crosswind.contracts.frameworks import COMMAND, FrameworkSpec
 from crosswind.contracts.parameters import declaration_faults
 from crosswind.contracts.suites import (
+    DEFAULT_CONCURRENCY,
     NOT_BUILT,
     BudgetMetric,
     Distribution,
-    Framework,
     StageCondition,
     duration_seconds,
 )
 from crosswind.runs import formulas
+from crosswind.runs.frameworks.catalogue import builtin, builtin_names, pulls, selects
+from crosswind.runs.spec_rules_load import load_faults
 
 MAX_JOBS = 1000
 MAX_SHARDS = 1000
@@ -35,6 +39,17 @@ class Rules:
 
     local: bool = False
     directories: bool = False  # only the CLI, beside the folder, can pack one
+    team_framework: Callable[[str, str], FrameworkSpec | None] | None = None
+    """A team's own framework by name. None: they are not known here, and a suite that uses one is told so."""
+
+    def framework(self, team: object, name: object) -> FrameworkSpec | None:
+        """A framework that suites of a team may use."""
+        if not isinstance(name, str):
+            return None
+        found = builtin(name)
+        if found is None and self.team_framework is not None and isinstance(team, str):
+            found = self.team_framework(team, name)
+        return found
 
 
 def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
@@ -49,8 +64,16 @@ def find_faults(document: object, rules: Rules) -> Iterator[Fault]:
     yield from _names(spec, jobs)
     yield from _stages(spec, parameters.keys())
     yield from _budgets(spec, jobs)
+    team = _mapping(_mapping(document).get("metadata")).get("team")
+    known = cache(lambda name: rules.framework(team, name))
+    at_once = _at_once(spec)
     for path, job in jobs:
-        yield from _job(job, path, parameters.keys(), rules)
+        name = job.get("framework")
+        framework = known(name) if isinstance(name, str) else None
+        if isinstance(name, str) and framework is None:
+            yield (*path, "framework"), *_unknown(team, rules)
+        yield from _job(job, path, parameters.keys(), rules, framework)
+        yield from load_faults(job, path, framework, concurrency=at_once)
     count = sum(_combinations(job) for _, job in jobs)
     if count > MAX_JOBS:
         yield (
@@ -118,41 +141,54 @@ def _budgets(spec: Mapping[str, Any], jobs: list[tuple[Path, Mapping[str, Any]]]
             yield (*path, "test"), "run.duration is of the whole run", "leave it out"
 
 
-def _job(job: Mapping[str, Any], path: Path, parameters: Collection[str], rules: Rules) -> Iterator[Fault]:
+def _unknown(team: object, rules: Rules) -> tuple[str, str]:
+    if rules.team_framework is None:
+        return "is not built in, and a team's own are known to the API alone", ", ".join(builtin_names())
+    return (
+        f"team {team} has no framework of this name",
+        f"{', '.join(builtin_names())}, or one of the team's own: `crosswind frameworks apply`",
+    )
+
+
+def _job(
+    job: Mapping[str, Any],
+    path: Path,
+    parameters: Collection[str],
+    rules: Rules,
+    framework: FrameworkSpec | None,
+) -> Iterator[Fault]:
     yield from _duration(job.get("timeout"), (*path, "timeout"), most=MAX_TEST_SECONDS)
     yield from _not_built(job, path, "services")
     yield from _source(_mapping(job.get("source")), (*path, "source"), rules)
-    yield from _framework(job, path)
+    if framework is not None:
+        yield from _framework(job, path, framework)
     yield from _environment(job, path)
-    yield from _shards(job, path)
+    yield from _shards(job, path, framework)
     yield from _matrix(job, path, parameters)
     for name in ("reports", "artifacts"):
         for index, glob in enumerate(_list(job.get(name))):
             yield from _relative(glob, (*path, name, index))
+    yield from _relative(job.get("workingDirectory"), (*path, "workingDirectory"))
     known = {PARAMETERS: parameters, MATRIX: _mapping(job.get("matrix")).keys()}
     yield from _expressions(job, path, known)
 
 
-def _framework(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
-    framework = job.get("framework")
-    if framework == Framework.COMMAND:
-        if not job.get("command"):
-            yield (*path, "command"), "is required by framework `command`", "the command line to run"
-        if not job.get("reports"):
-            yield (
-                (*path, "reports"),
-                "is required by framework `command`: what leaves no report cannot pass",
-                "at least one glob of JUnit XML files",
-            )
-        retries = _mapping(job.get("retries")).get("tests")
-        if isinstance(retries, int) and retries > 0:
-            yield (
-                (*path, "retries", "tests"),
-                "single tests can be run again by framework `pytest` only",
-                "0",
-            )
-    elif framework == Framework.PYTEST and isinstance(job.get("command"), str) and not job["command"].strip():
-        yield (*path, "command"), "is empty", "the start of the command line; without it `python -m pytest`"
+def _framework(job: Mapping[str, Any], path: Path, framework: FrameworkSpec) -> Iterator[Fault]:
+    name, command = job["framework"], job.get("command")
+    if framework.command is None and not command:
+        yield (*path, "command"), f"is required by framework `{name}`", "the command line to run"
+    elif isinstance(command, str) and not command.strip():
+        expected = f"the start of the command line; without it `{framework.command}`"
+        yield (*path, "command"), "is empty", expected
+    if framework.adapter == COMMAND and not job.get("reports") and not framework.reports:
+        yield (
+            (*path, "reports"),
+            f"is required by framework `{name}`: what leaves no report cannot pass",
+            "at least one glob of report files",
+        )
+    retries = _mapping(job.get("retries")).get("tests")
+    if isinstance(retries, int) and retries > 0 and not selects(framework):
+        yield (*path, "retries", "tests"), f"framework `{name}` cannot run single tests again", "0"
 
 
 def _environment(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
@@ -167,7 +203,7 @@ def _environment(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
             yield (*path, "secretRefs", name), "the same name stands in `env`", "one of the two"
 
 
-def _shards(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
+def _shards(job: Mapping[str, Any], path: Path, framework: FrameworkSpec | None) -> Iterator[Fault]:
     shards = _mapping(job.get("shards"))
     count = shards.get("count")
     if isinstance(count, int) and not isinstance(count, bool):
@@ -181,12 +217,9 @@ def _shards(job: Mapping[str, Any], path: Path) -> Iterator[Fault]:
             if shards.get(name) is not None:
                 yield (*path, "shards", name), "chooses the count, and a fixed count is given", "count `auto`"
     yield from _duration(shards.get("targetTime"), (*path, "shards", "targetTime"), most=MAX_RUN_SECONDS)
-    if shards.get("distribution") == Distribution.PULL and job.get("framework") != Framework.PYTEST:
-        yield (
-            (*path, "shards", "distribution"),
-            "batches can be pulled by framework `pytest` only",
-            "auto or static",
-        )
+    if shards.get("distribution") == Distribution.PULL and framework is not None and not pulls(framework):
+        message = f"framework `{job['framework']}` cannot take batches from a list"
+        yield (*path, "shards", "distribution"), message, "auto or static"
 
 
 def _matrix(job: Mapping[str, Any], path: Path, parameters: Collection[str]) -> Iterator[Fault]:
@@ -316,6 +349,12 @@ def _combinations(job: Mapping[str, Any]) -> int:
     """How many there are at least: what a formula gives is known only with the parameters' values."""
     listed = _mapping(job.get("matrix")).values()
     return math.prod(1 if isinstance(values, str) else len(_list(values)) for values in listed)
+
+
+def _at_once(spec: Mapping[str, Any]) -> int:
+    """Shards that may run at once, as far as the suite says."""
+    limits = (spec.get("concurrency"), spec.get("suiteConcurrency"))
+    return min((limit for limit in limits if isinstance(limit, int)), default=DEFAULT_CONCURRENCY)
 
 
 def _mapping(value: object) -> Mapping[Any, Any]:

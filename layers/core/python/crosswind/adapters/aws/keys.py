@@ -17,7 +17,12 @@ FAILURES_PREFIX = "FAILURES#"
 LEASED_PREFIX = "LEASED#"
 COMMITTED_PREFIX = "COMMITTED#"
 LOST_PREFIX = "LOST#"
+BARRIER_OPENED = "OPENED"
+BARRIER_DECISION = "DECISION"
+BARRIER_JUDGED = "JUDGED"
+BARRIER_READY_PREFIX = "READY#"
 SUITE_PREFIX = "SUITE#"
+FRAMEWORK_PREFIX = "FRAMEWORK#"
 SCHEDULE_PREFIX = "SCHEDULE#"
 TRIGGER_PREFIX = "TRIGGER#"
 OUTBOX = "OUTBOX"
@@ -96,8 +101,13 @@ def lost_batch_key(run_id: str, pull_id: str, stripe: int, number: int) -> Key:
     return key(pull_partition(run_id, pull_id), f"{LOST_PREFIX}{stripe:03d}#{number:06d}")
 
 
+def barrier_partition(run_id: str, group: str) -> str:
+    """A load job's barrier: what its workers read each second lies together, apart from the run's own partition."""
+    return f"BARRIER#{run_id}#{group}"
+
+
 def team_partition(team: str) -> str:
-    """A team's suites, and in the index its runs."""
+    """A team's suites and frameworks, and in the index its runs."""
     return f"TEAM#{team}"
 
 
@@ -106,9 +116,9 @@ def created_key(created_at: datetime, run_id: str) -> str:
     return f"{to_iso(created_at)}#{run_id}"
 
 
-def suite_key(team: str, name: str) -> Key:
-    """A stored suite."""
-    return key(team_partition(team), f"{SUITE_PREFIX}{name}")
+def document_key(prefix: str, team: str, name: str) -> Key:
+    """A suite or a framework that is stored under its name."""
+    return key(team_partition(team), f"{prefix}{name}")
 
 
 def schedule_key(team: str, name: str) -> Key:

@@ -2,13 +2,13 @@
 
 import base64
 import io
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote, urlencode
 
 from botocore.exceptions import ClientError
 
@@ -76,9 +76,34 @@ class S3ObjectStore:
             return None
         return ObjectInfo(key, size=head["ContentLength"], modified_at=head["LastModified"].astimezone(UTC))
 
-    def upload(self, path: Path, key: str, *, content_type: str) -> None:
+    def upload(
+        self,
+        path: Path,
+        key: str,
+        *,
+        content_type: str,
+        encoding: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        extra = {"ContentType": content_type}
+        if encoding:
+            extra["ContentEncoding"] = encoding
+        if tags:
+            extra["Tagging"] = urlencode(tags)
         with _object_errors(key), _transfer(self.client) as transfer:
-            transfer.upload_file(str(path), self.bucket, key, extra_args={"ContentType": content_type})
+            transfer.upload_file(str(path), self.bucket, key, extra_args=extra)
+
+    @contextmanager
+    def create(
+        self, key: str, *, content_type: str, tags: Mapping[str, str] | None = None
+    ) -> Iterator[BinaryIO]:
+        parts = _Parts(self.client, self.bucket, key, content_type=content_type, tags=urlencode(tags or {}))
+        try:
+            yield cast("BinaryIO", parts)
+            parts.finish()
+        except BaseException:
+            parts.abort()
+            raise
 
     def download(self, key: str, path: Path) -> None:
         with _object_errors(key), _transfer(self.client) as transfer:
@@ -103,7 +128,10 @@ class S3ObjectStore:
             last = found[-1].key
         return tuple(found)
 
-    def presign_get(self, key: str, *, content_type: str, file_name: str, expires: timedelta) -> str:
+    def presign_get(
+        self, key: str, *, content_type: str, file_name: str, expires: timedelta, inline: bool = True
+    ) -> str:
+        disposition = "inline" if inline else "attachment"
         with aws_errors("s3"):
             return self.client.generate_presigned_url(
                 "get_object",
@@ -111,7 +139,7 @@ class S3ObjectStore:
                     "Bucket": self.bucket,
                     "Key": key,
                     "ResponseContentType": content_type,
-                    "ResponseContentDisposition": f"inline; filename*=UTF-8''{quote(file_name, safe='')}",
+                    "ResponseContentDisposition": f"{disposition}; filename*=UTF-8''{quote(file_name, safe='')}",
                 },
                 ExpiresIn=int(expires.total_seconds()),
             )
@@ -153,6 +181,58 @@ class _Stream(io.RawIOBase):
     def close(self) -> None:
         self._body.close()
         super().close()
+
+
+class _Parts(io.RawIOBase):
+    """Writes an object in parts, holding one part at a time: 16 MiB, and so at most 156 GiB for an object."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, *, content_type: str, tags: str) -> None:
+        self._client = client
+        self._where: Any = {"Bucket": bucket, "Key": key}
+        self._what: Any = {"ContentType": content_type, **({"Tagging": tags} if tags else {})}
+        self._buffer = bytearray()
+        self._upload: str | None = None
+        self._done: list[Any] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        self._buffer += view
+        while len(self._buffer) >= _PART:
+            self._send(bytes(self._buffer[:_PART]))
+            del self._buffer[:_PART]
+        return view.nbytes
+
+    def finish(self) -> None:
+        """Make the object appear, in one piece where it is small."""
+        with aws_errors("s3"):
+            if self._upload is None:
+                self._client.put_object(**self._where, **self._what, Body=bytes(self._buffer))
+                return
+        if self._buffer:
+            self._send(bytes(self._buffer))
+        with aws_errors("s3"):
+            self._client.complete_multipart_upload(
+                **self._where, UploadId=self._upload, MultipartUpload={"Parts": self._done}
+            )
+
+    def abort(self) -> None:
+        """Leave nothing behind. What cannot be cleared away now, the bucket's life cycle clears away."""
+        if self._upload is not None:
+            with suppress(DependencyError, ClientError), aws_errors("s3"):
+                self._client.abort_multipart_upload(**self._where, UploadId=self._upload)
+
+    def _send(self, part: bytes) -> None:
+        with aws_errors("s3"):
+            if self._upload is None:
+                self._upload = self._client.create_multipart_upload(**self._where, **self._what)["UploadId"]
+            number = len(self._done) + 1
+            sent = self._client.upload_part(
+                **self._where, UploadId=self._upload, PartNumber=number, Body=part
+            )
+        self._done.append({"PartNumber": number, "ETag": sent["ETag"]})
 
 
 @contextmanager

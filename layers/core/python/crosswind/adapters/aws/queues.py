@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from crosswind.adapters.aws.errors import aws_errors, error_code
+from crosswind.contracts.archives import ArchiveMessage
 from crosswind.contracts.work import AdmissionMessage, DispatchMessage, WatchMessage
 from crosswind.kernel.errors import DependencyError
 
@@ -69,6 +70,19 @@ class SqsQueues:
             self.pause(0.1 * 2.0**attempt)
         codes = sorted({failure["Code"] for failure in failed.values()})
         raise DependencyError(f"sqs did not take {len(failed)} messages ({', '.join(codes)})")
+
+
+@dataclass(frozen=True)
+class ArchiveQueue:
+    """Orders of archives, for the builder."""
+
+    client: "SQSClient"
+    url: str
+
+    def __call__(self, message: ArchiveMessage) -> None:
+        """Order one."""
+        with aws_errors("sqs"):
+            self.client.send_message(QueueUrl=self.url, MessageBody=message.to_wire())
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,28 @@ from crosswind.adapters.aws.attributes import (
     to_item,
     unpack,
 )
-from crosswind.adapters.aws.keys import UNFINISHED_KEY, created_key, run_key, suite_key, team_partition
+from crosswind.adapters.aws.keys import UNFINISHED_KEY, created_key, document_key, run_key, team_partition
 from crosswind.adapters.aws.work_items import expires_at
 from crosswind.contracts.chaos.lifecycle import ExperimentVerdict
 from crosswind.contracts.chaos.lifecycle import RunState as ExperimentState
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Priority
+from crosswind.contracts.work import FileClass
 from crosswind.kernel.clock import from_iso, to_iso
 from crosswind.kernel.errors import TooLargeError
-from crosswind.runs.model import Beside, Case, PlanSummary, RoundRecord, Run, RunFailure, RunPurpose, Verdict
-from crosswind.runs.ports import SuiteRecord
+from crosswind.runs.model import (
+    Beside,
+    Case,
+    CaseFile,
+    PlanSummary,
+    RoundRecord,
+    Run,
+    RunFailure,
+    RunPurpose,
+    Verdict,
+)
+from crosswind.runs.ports import DocumentRecord
 
 PACKED_LIMIT = 350_000  # of the 400 KB that an item may hold
 
@@ -141,14 +153,14 @@ def read_run(item: Item) -> Run:
     )
 
 
-def suite_item(record: SuiteRecord) -> Item:
-    """The stored form of a suite. Raises TooLargeError when its packed text does not fit into an item."""
+def document_item(record: DocumentRecord, *, noun: str, prefix: str) -> Item:
+    """The stored form of a suite or a framework. Raises TooLargeError when its packed text does not fit into an item."""
     spec = pack(record.spec)
     if len(spec) > PACKED_LIMIT:
         raise TooLargeError(
-            f"suite {record.name} has {len(spec)} bytes packed; at most {PACKED_LIMIT} can be stored under a name"
+            f"{noun} {record.name} has {len(spec)} bytes packed; at most {PACKED_LIMIT} can be stored under a name"
         )
-    return suite_key(record.team, record.name) | to_item(
+    return document_key(prefix, record.team, record.name) | to_item(
         {
             "schema": SCHEMA,
             "team": record.team,
@@ -161,10 +173,10 @@ def suite_item(record: SuiteRecord) -> Item:
     )
 
 
-def read_suite(item: Item) -> SuiteRecord:
-    """The suite that an item holds."""
+def read_document(item: Item) -> DocumentRecord:
+    """The suite or framework that an item holds."""
     values = from_item(item)
-    return SuiteRecord(
+    return DocumentRecord(
         team=values["team"],
         name=values["name"],
         digest=values["digest"],
@@ -204,6 +216,7 @@ def _case_values(case: Case) -> dict[str, Any]:
         "details": case.details,
         "muted": case.muted,
         "chaos": case.chaos,
+        "artifacts": [[file.path, file.work_id, file.file_class.value] for file in case.artifacts],
     }
 
 
@@ -222,6 +235,9 @@ def _read_case(values: Values) -> Case:
         details=values["details"],
         muted=values.get("muted"),
         chaos=values.get("chaos"),
+        artifacts=tuple(
+            CaseFile(path, work_id, FileClass(name)) for path, work_id, name in values.get("artifacts", ())
+        ),
     )
 
 

@@ -72,6 +72,8 @@ def work_item(work: Work, *, retention: timedelta) -> Item:
             "antiAffinity": work.anti_affinity,
             "round": work.round,
             "pullId": work.pull_id,
+            "group": work.group,
+            "groupSize": work.group_size if work.group else None,
             "borrowed": work.borrowed or None,
             "preemptions": work.preemptions,
             "decision": work.decision,
@@ -119,6 +121,8 @@ def read_work(item: Item) -> Work:
         anti_affinity=values.get("antiAffinity"),
         round=values.get("round", 1),
         pull_id=values.get("pullId"),
+        group=values.get("group"),
+        group_size=values.get("groupSize", 1),
         borrowed=values.get("borrowed", False),
         preemptions=values.get("preemptions", 0),
         decision=values.get("decision"),
@@ -219,6 +223,8 @@ def queue_item(work: Work | None) -> Item | None:
             "antiAffinity": work.anti_affinity,
             "admittedAt": iso(work.admitted_at),
             "borrowed": work.borrowed or None,
+            "group": work.group,
+            "groupSize": work.group_size if work.group else None,
         }
     )
 
@@ -241,6 +247,8 @@ def read_entry(item: Item) -> QueueEntry:
         anti_affinity=values.get("antiAffinity"),
         admitted_at=moment(values.get("admittedAt")),
         borrowed=values.get("borrowed", False),
+        group=values.get("group"),
+        group_size=values.get("groupSize", 1),
     )
 
 

@@ -26,6 +26,7 @@ class Invocation:
     command: str | None
     args: tuple[str, ...]
     env: Mapping[str, str]
+    work: Path = Path()  # the working directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class FrameworkAdapter(Protocol):
         """The command that lists the tests; None where the framework cannot."""
         ...
 
-    def collected(self, folder: Path) -> Collected | None:
-        """What the discovery left; None when it left nothing readable."""
+    def collected(self, folder: Path, *, work: Path, end: int | None) -> Collected | None:
+        """What the discovery left; None when it left nothing to go by. `end` is its exit status, None where it was killed."""
         ...
 
     def run(
@@ -87,7 +88,7 @@ class FrameworkAdapter(Protocol):
         """
         ...
 
-    def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:
+    def again(self, folder: Path, *, selection: Sequence[str] | None, work: Path) -> tuple[str, ...] | None:
         """What a retry after a failed attempt has to run. None: everything that the attempt was to run.
 
         Nothing where the attempt never came to its tests, or could not collect some: that is the same the next time.
@@ -113,7 +114,7 @@ class EventTail:
     failed: int = 0
     _offset: int = 0
 
-    def poll(self) -> None:
+    def poll(self) -> list[dict[str, object]]:
         """Read what was added since the last call, at most 1 MiB of whole lines."""
         data = read_left(self.path, limit=_POLL_BYTES, offset=self._offset) or b""
         whole = data.rfind(b"\n") + 1
@@ -121,11 +122,13 @@ class EventTail:
             whole = _POLL_BYTES  # no event is so long: pass over it
         self._offset += whole
         if self._offset > MAX_EVENT_BYTES:
-            return
-        for event in _events(data[:whole]):
+            return []
+        events = _events(data[:whole])
+        for event in events:
             if event.get("event") == "finish":
                 self.done += 1
                 self.failed += str(event.get("outcome")) in {"failed", "error"}
+        return events
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class CommandAdapter:
         """There is none."""
         return None
 
-    def collected(self, folder: Path) -> Collected | None:  # noqa: ARG002  # the port's words
+    def collected(self, folder: Path, *, work: Path, end: int | None) -> Collected | None:  # noqa: ARG002  # the port's words
         """Nothing is known before the run."""
         return Collected(test_ids=None)
 
@@ -54,7 +54,7 @@ class CommandAdapter:
         """It cannot: a command knows no tests."""
         return None
 
-    def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:  # noqa: ARG002
+    def again(self, folder: Path, *, selection: Sequence[str] | None, work: Path) -> tuple[str, ...] | None:  # noqa: ARG002
         """Everything: a command cannot run a part of itself."""
         return None
 

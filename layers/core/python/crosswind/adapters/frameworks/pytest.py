@@ -24,6 +24,7 @@ from crosswind.adapters.frameworks.base import (
 DEFAULT_COMMAND = ("python", "-m", "pytest")
 PLUGIN_MODULE = "crosswind_pytest_plugin"
 _PLUGIN_SOURCE = Path(__file__).with_name("pytest_plugin.py")
+_LISTED = frozenset({0, 5})  # tests were found, or none
 _NAMED_MISSING = 5  # missing tests that a remark names
 
 
@@ -37,13 +38,15 @@ class PytestAdapter:
         extra = ("--collect-only", "-q", "-p", "no:cacheprovider", "-p", PLUGIN_MODULE)
         return Launch(argv=self._argv(invocation, extra), env=env)
 
-    def collected(self, folder: Path) -> Collected | None:
+    def collected(self, folder: Path, *, work: Path, end: int | None) -> Collected | None:  # noqa: ARG002  # the port's words
         """Node ids in collection order, each once, and the collection's errors."""
         found = _read_json(folder / "discovery.json", MAX_DISCOVERY_BYTES)
         if not isinstance(found, dict):
             return None
         test_ids, errors = found.get("ids"), found.get("errors")
         if not isinstance(test_ids, list) or not isinstance(errors, list):
+            return None
+        if not errors and end not in _LISTED:
             return None
         return Collected(
             test_ids=tuple(dict.fromkeys(str(test_id) for test_id in test_ids)),
@@ -92,7 +95,13 @@ class PytestAdapter:
         )
         return replace(launch, env={**launch.env, PULL_VARIABLE: str(channel)})
 
-    def again(self, folder: Path, *, selection: Sequence[str] | None) -> tuple[str, ...] | None:
+    def again(
+        self,
+        folder: Path,
+        *,
+        selection: Sequence[str] | None,
+        work: Path,  # noqa: ARG002  # the port's words
+    ) -> tuple[str, ...] | None:
         """The tests that failed; everything when the process ended before it could write its report.
 
         Nothing where none failed and something could not be collected, nor where no test has begun.

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from xml.parsers import expat
 
 from crosswind.adapters.reports.numbers import count_of, seconds_of
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.reports import (
     MARK,
     Problem,
@@ -97,9 +97,12 @@ class JUnitReader:
     def __init__(self, limits: ReportLimits | None = None) -> None:
         self._limits = limits or ReportLimits()
 
-    def read(self, stream: BinaryIO, *, name: str) -> Iterator[ReportItem]:
-        """Yield cases as they end, suites as they end, and faults where they are met."""
-        document = _Document(self._limits, name=name)
+    def read(self, stream: BinaryIO, *, name: str, encoding: str | None = None) -> Iterator[ReportItem]:
+        """Yield cases as they end, suites as they end, and faults where they are met.
+
+        `encoding` is that of the bytes, where it is another one than the file declares.
+        """
+        document = _Document(self._limits, name=name, encoding=encoding)
         size = 0
         while chunk := stream.read(_CHUNK):
             size += len(chunk)
@@ -116,7 +119,7 @@ class JUnitReader:
 class _Document:
     """One file: gets bytes, collects items."""
 
-    def __init__(self, limits: ReportLimits, *, name: str) -> None:
+    def __init__(self, limits: ReportLimits, *, name: str, encoding: str | None) -> None:
         self._limits = limits
         self._name = name
         self._items: list[ReportItem] = []
@@ -127,7 +130,7 @@ class _Document:
         self._open: list[_Element] = []
         self._suites: list[_Owner] = []
         self._case: _Owner | None = None
-        self._parser = expat.ParserCreate()
+        self._parser = expat.ParserCreate(encoding)
         self._parser.buffer_text = True
         self._parser.buffer_size = _CHUNK
         self._parser.StartElementHandler = self._start

@@ -1,7 +1,9 @@
 """Routes of runs, plans and the queue."""
 
 from crosswind.contracts.api.routing import CURSOR, TEAM, Method, Query, Route
+from crosswind.contracts.archives import ArchiveView
 from crosswind.contracts.explaining import WhyView
+from crosswind.contracts.live import WatchRequest, WatchView
 from crosswind.contracts.plans import CreatePlanRequest, PlanAccepted, PlanView
 from crosswind.contracts.queueing import PutTeamQueueRequest, QueueView, TeamQueueView
 from crosswind.contracts.requests import (
@@ -15,6 +17,14 @@ from crosswind.contracts.requests import (
     RunReportLink,
     RunView,
     SubmitRunRequest,
+)
+from crosswind.contracts.work import FileClass
+
+_FILES = (
+    Query("workId", "Only files of this shard."),
+    Query("class", "Only files of this class.", enum=tuple(FileClass)),
+    Query("failed", "true: only files of tests that failed.", "boolean"),
+    Query("case", "Only files of the test with this id, or with this text in its name."),
 )
 
 ROUTES: tuple[Route, ...] = (
@@ -165,7 +175,20 @@ ROUTES: tuple[Route, ...] = (
         function="list_artifacts",
         summary="Uploaded files with links.",
         answer=ArtifactPage,
-        query=(Query("workId", "Only files of this shard."), *CURSOR),
+        query=(
+            *_FILES,
+            Query("pages", "true: links to HTML open it; otherwise they have it saved.", "boolean"),
+            *CURSOR,
+        ),
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/artifacts/archive",
+        area="runs",
+        function="get_archive",
+        summary="Uploaded files as one zip: 202 while it is built, then 200 with a link.",
+        answer=ArchiveView,
+        query=_FILES,
     ),
     Route(
         method=Method.GET,
@@ -181,11 +204,22 @@ ROUTES: tuple[Route, ...] = (
         path="/api/v1/tests/{id}/logs",
         area="runs",
         function="read_logs",
-        summary="One shard's log from an offset.",
+        summary="One shard's log or events from an offset.",
         answer=LogChunk,
         query=(
             Query("workId", "The shard or preparation, such as shard-00003."),
             Query("offset", "Byte offset to read from; 0 unless told.", "integer"),
+            Query("stream", "log, or events: a JSON line each; log unless told.", enum=("log", "events")),
+            Query("attempt", "An attempt that is named, such as 01-001; the present one unless told."),
         ),
+    ),
+    Route(
+        method=Method.POST,
+        path="/api/v1/tests/{id}/watch",
+        area="runs",
+        function="watch_live",
+        summary="Watch a run for a while: its runners ship what is new every 2 s. Repeat it to go on watching.",
+        request=WatchRequest,
+        answer=WatchView,
     ),
 )

@@ -7,7 +7,8 @@ from pydantic import Field, StringConstraints
 
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.spec import Label, Namespaces, ProviderName, Risk
-from crosswind.contracts.suites import Duration, Name, Team
+from crosswind.contracts.durations import Duration
+from crosswind.contracts.suites import Name, Team
 
 POLICY_KIND = "ChaosPolicy"
 

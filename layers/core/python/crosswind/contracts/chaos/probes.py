@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from crosswind.contracts.base import WireModel
-from crosswind.contracts.suites import Duration, Name, Scalar
+from crosswind.contracts.durations import Duration
+from crosswind.contracts.suites import Name, Scalar
 
 Address = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 

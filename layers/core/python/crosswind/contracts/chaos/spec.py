@@ -11,7 +11,8 @@ from pydantic import Field, StringConstraints
 
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.chaos.probes import Probe
-from crosswind.contracts.suites import Duration, Metadata, Name, Parameter, Scalar
+from crosswind.contracts.durations import Duration
+from crosswind.contracts.suites import Metadata, Name, Parameter, Scalar
 
 KIND = "ChaosExperiment"
 MAX_FAULTS = 20  # also FIS's limit of actions in a template

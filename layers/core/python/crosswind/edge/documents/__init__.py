@@ -5,6 +5,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 OPENAPI = "openapi.json"
 SUITE_SCHEMA = "test-suite.schema.json"
+FRAMEWORK_SCHEMA = "framework.schema.json"
 EXPERIMENT_SCHEMA = "chaos-experiment.schema.json"
 
 

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     SUITE_LIMIT = "suite_limit"
     TEAM_LIMIT = "team_limit"
     TEAM_QUOTA = "team_quota"  # beyond the quota, and nothing idle to borrow
+    LOAD_FILLING = "load_filling"  # another load job is getting its workers
     NO_SLOT = "no_slot"
     NO_CPU = "no_cpu"
     NO_MEMORY = "no_memory"
@@ -45,6 +46,8 @@ class QueueEntry:
     cpu_millis: int = DEFAULT_CPU_MILLIS
     memory_mib: int = DEFAULT_MEMORY_MIB
     anti_affinity: str | None = None
+    group: str | None = None  # the load job whose workers begin together
+    group_size: int = 1
     admitted_at: datetime | None = None  # of an active entry
     borrowed: bool = False  # of an active entry: admitted beyond its team's quota
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from crosswind.runs.admission import sentences
 from crosswind.runs.admission.aging import starving
+from crosswind.runs.admission.groups import Groups
 from crosswind.runs.admission.limits import OF_ROOM, OF_RUN, OF_TEAM, Holdings, Room
 from crosswind.runs.admission.model import (
     Account,
@@ -55,6 +56,7 @@ class _Sitting:
         self._free = Room.of(capacity)
         for entry in usage.active:
             self._free.take(entry)
+        self._groups = Groups(usage.active, [waiting.lane for waiting in self._lanes])
         self._borrowed = Borrowed(usage.active, self._held, capacity.teams)
         self._tokens = tokens_at(usage.account, capacity, now)
         self._shares = settled(usage.account, usage.active, half_life=capacity.half_life, now=now)
@@ -116,6 +118,8 @@ class _Sitting:
         own = self._held.binding(entry, waiting.lane, policy, self._now)
         if own is not None:
             return own
+        if self._groups.must_wait(entry):
+            return Reason.LOAD_FILLING
         lacking = self._free.lacks(entry)
         if lacking is Reason.NO_SLOT and self._held.beyond_quota(entry.team, policy):
             return Reason.TEAM_QUOTA
@@ -132,6 +136,8 @@ class _Sitting:
         )
         self._free.take(turn.entry)
         self._held.take(turn.entry)
+        if self._groups.take(turn.entry):
+            self._due.append(self._now)
         self._tokens -= 1
         self._shares[turn.team.name] = self._turns.charge(turn)
 

@@ -25,6 +25,7 @@ _LIMITS = {
     Reason.SUITE_LIMIT: "All runs of suite {suite} have {of_suite} of at most {suite_limit} shards at work.",
     Reason.TEAM_LIMIT: "Team {team} has {of_team} of at most {team_limit} shards at work.",
     Reason.TEAM_QUOTA: "Team {team} holds {of_team} slots, its quota is {quota}, and {no_loan}",
+    Reason.LOAD_FILLING: "Another load job is getting its workers; one at a time does, so that none waits for the other's.",
     Reason.LAUNCH_RATE: "The executor takes {rate} launches a second, and those of this moment are given.",
 }
 

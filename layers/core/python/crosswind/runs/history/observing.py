@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.history import monitors
 from crosswind.runs.history.model import Observation, Outcome, TestHistory, Timing
 from crosswind.runs.history.monitors import FAILING, PASSING, TOLD

@@ -8,12 +8,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from crosswind.contracts.resolved import Plan, PlannedPull, PlannedShard, PlannedStage
+from crosswind.contracts.resolved import Plan, PlannedLoad, PlannedPull, PlannedShard, PlannedStage
 from crosswind.contracts.suites import StageCondition
 from crosswind.contracts.work import OrderRef, ShardOrder, Ticket
 from crosswind.runs import layout
+from crosswind.runs.frameworks.catalogue import spec_of
 from crosswind.runs.history.model import Timing
 from crosswind.runs.planning.estimates import estimate
+from crosswind.runs.planning.orders import load_group, planned_load_of
 from crosswind.runs.planning.splitting import Share, split
 from crosswind.runs.rerunning import Again, JobAgain, StageAgain
 
@@ -54,12 +56,17 @@ def plan_again(
     round_number = plans[-1].round + 1
     objects: dict[str, bytes] = {}
     stages = []
+    loads: dict[str, PlannedLoad] = {}
     number = first
     for index, stage in enumerate(again.stages):
         if stage.carried:
             stages.append(stage.planned)
             continue
         shards = list(_shards(stage, patterns, first=number))
+        for shard in shards:
+            if shard.order.load is not None:
+                load = planned_load_of(shard.order.load, shard.planned.test, shard.planned.variant)
+                loads[load.group] = load
         number += len(shards)
         tickets_key = layout.round_tickets_key(prefix, index)
         if shards:
@@ -74,6 +81,7 @@ def plan_again(
         round=round_number,
         supersedes=again.supersedes,
         pulls=_carried_pulls(again, plans),
+        loads=(*_carried_loads(again, plans), *loads.values()),
     )
     return RoundFiles(
         plan=plan,
@@ -96,22 +104,35 @@ class _Shard:
 def _shards(stage: StageAgain, patterns: Mapping[str, Pattern], *, first: int) -> Iterator[_Shard]:
     number = first
     for job in stage.jobs:
-        for pattern, order, seconds in (*_whole(job, patterns), *_split(job, patterns[job.like])):
+        whole = _whole(job, patterns, first=number)
+        for pattern, order, seconds in (*whole, *_split(job, patterns[job.like])):
             planned = PlannedShard(
                 work_id=layout.shard_work_id(number),
                 test=job.test,
                 variant=job.variant,
                 test_ids=order.selection,
+                group_separator=job.group_separator,
                 estimate_seconds=round(seconds, 3),
             )
             yield _Shard(pattern, order, planned)
             number += 1
 
 
-def _whole(job: JobAgain, patterns: Mapping[str, Pattern]) -> Iterator[tuple[Pattern, ShardOrder, float]]:
-    """Shards that run again as they were, with their index and count: the framework splits its tests by them."""
+def _whole(
+    job: JobAgain, patterns: Mapping[str, Pattern], *, first: int
+) -> Iterator[tuple[Pattern, ShardOrder, float]]:
+    """Shards that run again as they were, with their index and count: the framework splits its tests by them.
+
+    The workers of a load job are one load again, under their new names.
+    """
+    work_ids = tuple(layout.shard_work_id(first + index) for index in range(len(job.whole)))
     for shard in job.whole:
-        yield patterns[shard.work_id], patterns[shard.work_id].order, shard.estimate_seconds
+        pattern = patterns[shard.work_id]
+        order = pattern.order
+        if order.load is not None:
+            load = order.load.model_copy(update={"group": load_group(work_ids), "workers": work_ids})
+            order = order.model_copy(update={"load": load})
+        yield pattern, order, shard.estimate_seconds
 
 
 def _split(job: JobAgain, pattern: Pattern) -> Iterator[tuple[Pattern, ShardOrder, float]]:
@@ -134,7 +155,12 @@ def _shares(job: JobAgain, pattern: Pattern) -> tuple[Share, ...]:
     timings = {name: Timing(seconds, 0.0, samples=1) for name, seconds in job.seconds.items()}
     total = math.fsum(each.seconds for each in estimate(job.test_ids, timings).by_test.values())
     count = min(max(math.ceil(total / SECONDS_PER_SHARD), 1), job.at_most)
-    return split(job.test_ids, framework=pattern.order.framework, shards=count, timings=timings)
+    return split(
+        job.test_ids,
+        framework=spec_of(pattern.order.framework, pattern.order.manifest),
+        shards=count,
+        timings=timings,
+    )
 
 
 def _counted(env: Mapping[str, str], *, index: int, count: int) -> dict[str, str]:
@@ -156,6 +182,7 @@ def _lines(shards: Sequence[_Shard], orders_key: str, round_number: int) -> tupl
             "estimate_seconds": shard.planned.estimate_seconds,
             "round": round_number,
             "pull_id": None,
+            "group": shard.order.load.group if shard.order.load else None,
             "order": OrderRef(key=orders_key, offset=len(orders), length=len(line)),
         }
         orders += line + b"\n"
@@ -178,3 +205,9 @@ def _planned(stage: StageAgain, tickets_key: str, shards: tuple[PlannedShard, ..
 def _carried_pulls(again: Again, plans: Sequence[Plan]) -> tuple[PlannedPull, ...]:
     carried = {shard.work_id for stage in again.stages if stage.carried for shard in stage.planned.shards}
     return tuple(pull for pull in plans[0].pulls if not carried.isdisjoint(pull.work_ids))
+
+
+def _carried_loads(again: Again, plans: Sequence[Plan]) -> tuple[PlannedLoad, ...]:
+    carried = {shard.work_id for stage in again.stages if stage.carried for shard in stage.planned.shards}
+    known = {load.group: load for plan in plans for load in plan.loads}
+    return tuple(load for load in known.values() if not carried.isdisjoint(load.work_ids))

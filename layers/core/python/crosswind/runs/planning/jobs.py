@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.resolved import ResolvedTest
-from crosswind.contracts.suites import Distribution, Framework
+from crosswind.contracts.suites import Distribution
 from crosswind.contracts.work import DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_MIB, PullUnit
+from crosswind.runs.frameworks.catalogue import group_separator, pulls, spec_of
+from crosswind.runs.frameworks.groups import group_timings
 from crosswind.runs.history.model import Timing
 from crosswind.runs.planning.estimates import Estimate, Estimates, estimate, estimate_whole
 from crosswind.runs.planning.forecasting import Finish, Fixed, Pulled, Workload, forecast
@@ -28,9 +31,6 @@ from crosswind.runs.pulling.sizing import BATCHES_PER_RUNNER
 
 AUTO_TESTS_PER_SHARD = 50  # where no durations are known
 AUTO_SECONDS_PER_SHARD = 60.0  # where they are; on top of what a machine takes to start
-
-PULLING = frozenset({Framework.PYTEST})
-"""Frameworks whose adapter can take batches in one live process."""
 
 PULL_GRAIN = 0.25
 """A unit of a list to pull from is at most this part of a shard's even share, for the last ones leased decide the end.
@@ -59,6 +59,11 @@ class Job:
     muted: tuple[str, ...] = ()  # tests whose failure does not gate
     fault: str | None = None  # why there are no timings, where there should be
 
+    @property
+    def framework(self) -> FrameworkSpec:
+        """What is known of its framework."""
+        return spec_of(self.test.framework, self.test.manifest)
+
     @cached_property
     def test_ids(self) -> tuple[str, ...] | None:
         """What is to run."""
@@ -70,7 +75,11 @@ class Job:
     @cached_property
     def estimates(self) -> Estimates:
         """Of the tests to run."""
-        return estimate(self.test_ids or (), self.timings)
+        separator = group_separator(self.framework)
+        if separator is None:
+            return estimate(self.test_ids or (), self.timings)
+        grouped = group_timings(self.test_ids or (), self.timings, separator=separator)
+        return estimate(self.test_ids or (), grouped)
 
     @cached_property
     def seconds(self) -> float:
@@ -175,7 +184,7 @@ def _split(job: Job, count: int, shards_reason: str) -> JobPlan:
     units = units_of(
         job.test_ids or (),
         job.estimates,
-        framework=job.test.framework,
+        framework=job.framework,
         grain_seconds=grain,
         at_least=count,
     )
@@ -202,7 +211,7 @@ def _method(job: Job, count: int) -> tuple[Method, str | None]:
     static = Method.BY_DURATION if known else Method.BY_COUNT
     if count == 1 or job.test.distribution is Distribution.STATIC:
         return static, unknown
-    if job.test.framework not in PULLING:
+    if not pulls(job.framework):
         return static, f"{job.test.framework} cannot take batches from a list"
     if uses_xdist(job.test):
         return static, "pytest-xdist spreads the tests over processes of its own: each shard has a fixed list"

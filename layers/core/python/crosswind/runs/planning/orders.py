@@ -3,7 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from crosswind.contracts.resolved import PlannedPull, PlannedShard, ResolvedStage, ResolvedSuite, ResolvedTest
+from crosswind.contracts.load import LoadOrder
+from crosswind.contracts.resolved import (
+    PlannedLoad,
+    PlannedPull,
+    PlannedShard,
+    ResolvedStage,
+    ResolvedSuite,
+    ResolvedTest,
+)
+from crosswind.contracts.suites import duration_seconds
 from crosswind.contracts.work import (
     DEFAULT_CPU_MILLIS,
     DEFAULT_MEMORY_MIB,
@@ -17,6 +26,7 @@ from crosswind.contracts.work import (
     WorkKind,
 )
 from crosswind.runs import layout
+from crosswind.runs.frameworks.catalogue import group_separator
 from crosswind.runs.planning.jobs import Job, JobPlan
 from crosswind.runs.planning.splitting import Method, Share
 from crosswind.runs.pulling.worklist import stripes_for
@@ -31,6 +41,7 @@ class Shards:
     planned: tuple[PlannedShard, ...]
     pull: PlannedPull | None = None
     pull_list: PullList | None = None
+    load: PlannedLoad | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,14 @@ def shards_of(
     key = layout.pull_list_key(suite.run_id, pull_list.pull_id) if pull_list else ""
     ref = PullRef(pull_id=pull_list.pull_id, key=key) if pull_list else None
     parts = plan.shares or (Share(None, plan.job.seconds / max(plan.shards, 1)),) * plan.shards
+    load = load_order(test, [layout.shard_work_id(first + index) for index in range(len(parts))])
     orders = []
     planned = []
     for index, part in enumerate(parts):
         work_id = layout.shard_work_id(first + index)
         order = _order(plan.job, suite, archive, part, ref, index=index, count=len(parts))
+        if load is not None:
+            order = order.model_copy(update={"load": load})
         orders.append((work_id, order, round(part.seconds, 3)))
         planned.append(
             PlannedShard(
@@ -62,6 +76,7 @@ def shards_of(
                 test=test.name,
                 variant=test.variant,
                 test_ids=part.test_ids,
+                group_separator=group_separator(plan.job.framework),
                 estimate_seconds=round(part.seconds, 3),
             )
         )
@@ -76,7 +91,32 @@ def shards_of(
             work_ids=tuple(work_id for work_id, _, _ in orders),
             estimate_seconds=round(plan.job.seconds, 3),
         )
-    return Shards(test, tuple(orders), tuple(planned), pull, pull_list)
+    planned_load = planned_load_of(load, test.name, test.variant) if load else None
+    return Shards(test, tuple(orders), tuple(planned), pull, pull_list, planned_load)
+
+
+def load_order(test: ResolvedTest, work_ids: Sequence[str]) -> LoadOrder | None:
+    """What the workers of a load job are told; None of another job."""
+    if test.load is None or not work_ids:
+        return None
+    return LoadOrder(
+        group=load_group(work_ids),
+        workers=tuple(work_ids),
+        ready_within_seconds=duration_seconds(test.load.ready_within),
+        thresholds=test.load.thresholds,
+        split=test.load.split,
+        baseline=test.load.baseline,
+    )
+
+
+def load_group(work_ids: Sequence[str]) -> str:
+    """A load job's name in its run: work ids are never used again, so each round's is another."""
+    return f"load-{work_ids[0]}"
+
+
+def planned_load_of(load: LoadOrder, test: str, variant: str) -> PlannedLoad:
+    """The plan's record of a load job."""
+    return PlannedLoad(group=load.group, test=test, variant=variant, work_ids=load.workers)
 
 
 def stage_files(suite: ResolvedSuite, stage: int, jobs: Sequence[Shards]) -> StageFiles:
@@ -126,6 +166,8 @@ def _order(
         variant=test.variant,
         archive=archive,
         framework=test.framework,
+        manifest=test.manifest,
+        working_directory=test.working_directory,
         command=test.command,
         args=test.args,
         env=test.env | _counters(test, index=index, count=count),
@@ -187,5 +229,7 @@ def _ticket(
         memory_mib=test.memory_mib or DEFAULT_MEMORY_MIB,
         anti_affinity=test.anti_affinity,
         pull_id=order.pull.pull_id if order.pull else None,
+        group=order.load.group if order.load else None,
+        group_size=len(order.load.workers) if order.load else 1,
         order=ref,
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from crosswind.contracts.suites import Framework
+from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.work import PullUnit
 from crosswind.kernel.errors import InvalidInputError
 from crosswind.runs.history.model import Timing
@@ -41,7 +41,7 @@ class Share:
 
 
 def split(
-    test_ids: Sequence[str], *, framework: Framework, shards: int, timings: Mapping[str, Timing]
+    test_ids: Sequence[str], *, framework: FrameworkSpec, shards: int, timings: Mapping[str, Timing]
 ) -> tuple[Share, ...]:
     """Split tests into fixed lists, at most `shards` and none of them empty. Raises InvalidInputError for a doubled test."""
     refuse_doubles(test_ids)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crosswind.contracts.suites import Framework
+from crosswind.contracts.frameworks import PYTEST, FrameworkSpec
 from crosswind.runs.planning.estimates import Estimates
 
 
@@ -26,7 +26,7 @@ def units_of(
     test_ids: Sequence[str],
     estimates: Estimates,
     *,
-    framework: Framework,
+    framework: FrameworkSpec,
     grain_seconds: float,
     at_least: int = 1,
 ) -> tuple[Unit, ...]:
@@ -45,10 +45,10 @@ def units_of(
         grain /= 2
 
 
-def _path(test_id: str, framework: Framework) -> tuple[str, ...]:
+def _path(test_id: str, framework: FrameworkSpec) -> tuple[str, ...]:
     """The names from the outside in: of `a.py::TestB::test_c[d::e]` its file, its class and the test itself."""
-    if framework is not Framework.PYTEST:
-        return (test_id,)
+    if framework.adapter != PYTEST:
+        return tuple(test_id.split(framework.identity.separator))
     head, bracket, parameters = test_id.partition("[")
     *outer, name = head.split("::")
     return (*outer, name + bracket + parameters)

@@ -59,7 +59,8 @@ def counts_of(statuses: Mapping[CaseStatus, int]) -> CaseCounts:
 
 def row_of(view: CaseView) -> CaseRow:
     """A case of the API as a row of a report."""
-    return CaseRow(**view.model_dump())
+    shared = CaseRow.model_fields.keys() & CaseView.model_fields.keys()
+    return CaseRow(**view.model_dump(include=set(shared)))
 
 
 def from_cases(cases: Iterable[CaseView], *, title: str, **parts: Any) -> RunReport:

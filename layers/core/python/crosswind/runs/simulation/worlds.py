@@ -7,7 +7,7 @@ from functools import cached_property
 from random import Random
 
 from crosswind.contracts.resolved import ResolvedTest
-from crosswind.contracts.suites import Distribution, Framework
+from crosswind.contracts.suites import Distribution
 from crosswind.runs.history.model import Timing
 from crosswind.runs.planning.jobs import Job
 
@@ -56,7 +56,7 @@ class World:
         test = ResolvedTest(
             name="simulated",
             stage=0,
-            framework=Framework.PYTEST,
+            framework="pytest",
             args=(),
             env={},
             secret_refs={},

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from crosswind.contracts.events import DomainEvent, RunFinished
-from crosswind.contracts.requests import CaseStatus, RunState, VerdictKind
+from crosswind.contracts.requests import RunState, VerdictKind
 from crosswind.contracts.resolved import Plan, PlannedPull, PlannedShard, PlannedStage
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.tasks import PlanOutcome, PlanRunAnswer, StageRef, StateError
 from crosswind.contracts.work import Ticket, WorkOutcome
 from crosswind.kernel.clock import Clock, to_iso

@@ -10,19 +10,21 @@ from typing import BinaryIO, TypeVar
 from pydantic import ValidationError
 
 from crosswind.contracts.base import WireModel
-from crosswind.contracts.requests import CaseView
+from crosswind.contracts.requests import ArtifactCase, ArtifactLinks, CaseArtifact, CaseView
 from crosswind.contracts.resolved import Plan, ResolvedSuite, ResultsIndex
 from crosswind.contracts.work import Discovery, PrepareOrder, ShardOrder, ShardResult, Ticket
 from crosswind.kernel.errors import InvalidInputError, NotFoundError
 from crosswind.kernel.retry import Pause, retry_conflicts
 from crosswind.runs import layout, protocol
-from crosswind.runs.model import Case, Run, ShardSummary, Work, WorkKey
+from crosswind.runs.attachments import Links
+from crosswind.runs.model import Case, CaseFile, Run, ShardSummary, Work, WorkKey
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
 
 Model = TypeVar("Model", bound=WireModel)
 
 DOCUMENT_BYTES = 256 * 1024 * 1024
 LINE_BYTES = 1024 * 1024
+_LINKS_BYTES = 128 * 1024 * 1024  # 2,000 files of 20 tests, each with a name of 2,000 characters
 _FASTEST = 1  # gzip: a third of the default's time for a tenth more bytes
 
 
@@ -105,6 +107,24 @@ def read_result(store: ObjectStore, prefix: str) -> ShardResult:
     return read(store, layout.result_key(prefix), ShardResult, limit_bytes=16 * 1024 * 1024)
 
 
+def write_links(store: ObjectStore, prefix: str, links: Links) -> None:
+    """Keep which tests have made which files, where any has."""
+    if links.files:
+        files = {
+            path: tuple(ArtifactCase(id=case.id, name=case.name, status=case.status) for case in cases)
+            for path, cases in links.files.items()
+        }
+        write(store, layout.links_key(prefix), ArtifactLinks(files=files))
+
+
+def read_links(store: ObjectStore, prefix: str) -> ArtifactLinks:
+    """Which tests have made which files of an attempt."""
+    try:
+        return read(store, layout.links_key(prefix), ArtifactLinks, limit_bytes=_LINKS_BYTES)
+    except NotFoundError:
+        return ArtifactLinks(files={})
+
+
 def read_prepare_order(store: ObjectStore, work: Work) -> PrepareOrder:
     """The order of a preparation."""
     return PrepareOrder.model_validate_json(_order_bytes(store, work))
@@ -164,6 +184,10 @@ def view_of(case: Case) -> CaseView:
         details=case.details,
         muted=case.muted,
         chaos=case.chaos,
+        artifacts=tuple(
+            CaseArtifact(path=file.path, work_id=file.work_id, file_class=file.file_class)
+            for file in case.artifacts
+        ),
     )
 
 
@@ -182,6 +206,7 @@ def case_of(view: CaseView) -> Case:
         details=view.details,
         muted=view.muted,
         chaos=view.chaos,
+        artifacts=tuple(CaseFile(file.path, file.work_id, file.file_class) for file in view.artifacts),
     )
 
 

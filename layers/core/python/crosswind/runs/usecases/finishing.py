@@ -78,7 +78,11 @@ class FinishRun:
 
 
 def _is_unread(work: Work) -> bool:
-    """A shard that pulls leaves results also where it was given up: those of the batches that it committed."""
+    """A shard that pulls leaves results also where it was given up: those of the batches that it committed.
+
+    A worker of a load job may be the last one to be read, and then all of them are judged.
+    """
     if work.kind is not WorkKind.SHARD or work.commit is None or work.summary is not None:
         return False
-    return work.commit.outcome is WorkOutcome.COMPLETED or work.pull_id is not None
+    reads_any_end = work.pull_id is not None or work.group is not None
+    return reads_any_end or work.commit.outcome is WorkOutcome.COMPLETED

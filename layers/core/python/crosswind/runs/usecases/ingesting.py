@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import BinaryIO
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.tasks import IngestShardAnswer
 from crosswind.contracts.work import (
     BatchResult,
@@ -21,14 +21,16 @@ from crosswind.contracts.work import (
 from crosswind.kernel.errors import DependencyError, InvalidInputError, NotFoundError, TooLargeError
 from crosswind.kernel.retry import Pause
 from crosswind.runs import layout
-from crosswind.runs.evidence import RED, CaseMaker, contradictions
+from crosswind.runs.attachments import Attachment, link
+from crosswind.runs.evidence import RED, CaseMaker, contradictions, worker_faults
 from crosswind.runs.folding import shortened
 from crosswind.runs.identity import by_address
+from crosswind.runs.load.judged import LoadJudged
 from crosswind.runs.merging import RANK, fold_attempts
 from crosswind.runs.model import Case, Commit, ShardSummary, Work, WorkKey
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
 from crosswind.runs.pulling.model import Batch
-from crosswind.runs.reports import ReportedCase, ReportFault, ReportReader, cut
+from crosswind.runs.reports import Problem, ReportedCase, ReportFault, ReportReader, cut
 from crosswind.runs.usecases import documents
 
 FAILURES_SHOWN = 20
@@ -39,6 +41,8 @@ FAULT_CHARS = 1_000
 REPORTS_OF_A_SHARD = 20_000
 CASES_OF_A_SHARD = 400_000
 _RESULT_BYTES = 16 * 1024 * 1024
+
+_KINDS = {CaseStatus.FAILED: "failure", CaseStatus.ERROR: "error"}
 
 Report = FileRef | InlineReport
 
@@ -57,6 +61,7 @@ class IngestShard:
     reader: ReportReader
     committed: Callable[[str, str, str], Sequence[Batch]]  # CommittedBatches
     fail_rest: Callable[[Work, FailFast], object]  # FailRestFast
+    merge_load: Callable[[Work, ShardOrder], LoadJudged | None]  # MergeLoad
     pause: Pause
 
     def __call__(self, run_id: str, work_id: str) -> IngestShardAnswer:
@@ -72,7 +77,8 @@ class IngestShard:
             raise NotFoundError(f"{run_id} has no work {work_id}")
         if work.commit is None:
             raise DependencyError(f"{work_id} of {run_id} is {work.state}, not done")
-        summary = work.summary or self._ingest(work, work.commit)
+        read = self._ingest if work.group is None else self._ingest_worker
+        summary = work.summary or read(work, work.commit)
         if work.summary is None:
             documents.summarise(self.works, key, summary, pause=self.pause)
         return IngestShardAnswer(tests=summary.tests, failed=summary.failed + summary.errors)
@@ -90,11 +96,11 @@ class IngestShard:
             return _nothing(cut(f"what the runner left cannot be read: {error}", limit=FAULT_CHARS))
         ran, lost = self._read_batches(batches)
         planned = by_address((*(order.selection or ()), *(test for each in ran for test in each.tests)))
-        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order, planned))
+        reading = _Reading(self.artifacts, self.reader, _case_maker(work, order, planned, result))
         reading.faults.extend(lost)
         runs = _with_batches(result, ran)
         cases, doubled = fold_attempts([reading.attempt(files) for files in _within_limit(runs, reading)])
-        red = sorted((case for case in cases if case.status in RED), key=lambda case: RANK[case.status])
+        failed = sum(case.status in RED for case in cases)
         faults = [*reading.faults, *doubled]
         if result is not None:
             faults[:0] = (
@@ -103,17 +109,65 @@ class IngestShard:
                     order,
                     reported=any(runs),
                     cases=len(cases),
-                    red=len(red),
+                    red=failed,
                     unreadable=bool(reading.faults),
                 ),
                 *(f"report {sentence}" for sentence in result.lost_reports),
             )
+        if result is not None and commit.prefix is not None:
+            links = link(
+                cases,
+                reading.attachments,
+                result.artifacts,
+                working_directory=result.working_directory,
+            )
+            cases = links.cases
+            documents.write_links(self.artifacts, commit.prefix, links)
+        red = sorted((case for case in cases if case.status in RED), key=lambda case: RANK[case.status])
         cases_key = layout.cases_key(commit.prefix or layout.given_up_prefix(work))
         documents.write_cases(self.artifacts, cases_key, cases)
         self._show(work, red)
         if order.fail_fast is not None and any(case.name not in (order.muted or ()) for case in red):
             self.fail_rest(work, order.fail_fast)
         return _summary(cases, cases_key, faults)
+
+    def _ingest_worker(self, work: Work, commit: Commit) -> ShardSummary:
+        """A worker of a load job: its own faults, and, from the last one, the cases of all of them together."""
+        faults: list[str] = []
+        try:
+            order = documents.read_shard_order(self.artifacts, work)
+            if commit.outcome is WorkOutcome.COMPLETED and commit.prefix is not None:
+                faults.extend(worker_faults(documents.read_result(self.artifacts, commit.prefix), order))
+        except (NotFoundError, InvalidInputError, TooLargeError, ValueError) as error:
+            return _nothing(cut(f"what the runner left cannot be read: {error}", limit=FAULT_CHARS))
+        judged = self.merge_load(work, order)
+        if judged is None:
+            return _nothing(*faults)
+        make = _case_maker(work, order, {}, None)
+        cases = [
+            make.of_case(
+                ReportedCase(
+                    name=each.name,
+                    class_name=None,
+                    suites=(),
+                    status=each.status,
+                    duration_seconds=each.seconds,
+                    line=0,
+                    problems=(
+                        Problem(_KINDS.get(each.status, "skipped"), each.message, None, each.details or ""),
+                    ),
+                ),
+                attempt=1,
+            )
+            for each in judged.cases
+        ]
+        red = [case for case in cases if case.status in RED]
+        cases_key = layout.cases_key(commit.prefix or layout.given_up_prefix(work))
+        documents.write_cases(self.artifacts, cases_key, cases)
+        self._show(work, red)
+        if order.fail_fast is not None and red:
+            self.fail_rest(work, order.fail_fast)
+        return _summary(cases, cases_key, [*faults, *judged.faults])
 
     def _batches(self, work: Work) -> Sequence[Batch]:
         if work.pull_id is None:
@@ -161,13 +215,19 @@ def _with_batches(
     return ((*of_batches, *first), *retries)
 
 
-def _case_maker(work: Work, order: ShardOrder, planned: Mapping[tuple[str, str], str]) -> CaseMaker:
+def _case_maker(
+    work: Work,
+    order: ShardOrder,
+    planned: Mapping[tuple[str, str], str],
+    result: ShardResult | None,
+) -> CaseMaker:
     return CaseMaker(
         team=work.team,
         suite=work.suite,
         order=order,
         work_id=work.key.work_id,
         planned=planned,
+        folder=result.working_directory if result else None,
     )
 
 
@@ -193,6 +253,7 @@ class _Reading:
         self._cases = 0
         self._details_left = DETAILS_CHARS_OF_A_SHARD
         self.faults: list[str] = []
+        self.attachments: dict[str, list[Attachment]] = {}  # by case id
 
     def attempt(self, files: tuple[Report, ...]) -> list[Case]:
         """The cases of one attempt, in the order of its reports."""
@@ -221,6 +282,9 @@ class _Reading:
                 if self._cases > CASES_OF_A_SHARD:
                     self.faults.append(f"the shard reports more than {CASES_OF_A_SHARD} test cases")
                     return
+                if item.attachments:
+                    named = self.attachments.setdefault(case.id, [])
+                    named += (Attachment(file.path, each) for each in item.attachments)
                 keep(self._within_budget(case))
 
     def _open(self, file: Report) -> BinaryIO:

@@ -1,12 +1,15 @@
 """FoldRun and JudgeRun: what the shards left becomes the run's results, and the results its verdict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
-from crosswind.contracts.requests import CaseStatus, RunState
+from crosswind.contracts.load import LoadSummary
+from crosswind.contracts.requests import RunState
 from crosswind.contracts.resolved import NotRunStage, Plan, ResultsIndex
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import BudgetMetric
 from crosswind.contracts.tasks import FoldRunAnswer
 from crosswind.contracts.work import PullRef, WorkKind, WorkOutcome
@@ -63,6 +66,7 @@ class FoldRun:
             left_out=folded.left_out,
             open_pulls=folded.open_pulls,
             durations=durations(folded.cases),
+            load=self._load(run_id, plans),
         )
         documents.write(self.artifacts, layout.results_index_key(run_id), index)
         counts = {status.value: count for status, count in folded.counts.items()}
@@ -73,6 +77,15 @@ class FoldRun:
             pause=self.pause,
         )
         return FoldRunAnswer(tests=len(folded.cases), pages=pages)
+
+    def _load(self, run_id: str, plans: Sequence[Plan]) -> tuple[LoadSummary, ...]:
+        """Of each load job its latest round that was merged. One that was not has a case that says why."""
+        found: dict[tuple[str, str], LoadSummary] = {}
+        for load in (load for plan in plans for load in plan.loads):
+            key = layout.load_summary_key(run_id, load.group)
+            with suppress(NotFoundError):
+                found[load.test, load.variant] = documents.read(self.artifacts, key, LoadSummary)
+        return tuple(found.values())
 
     def _shortfalls(self, run: Run, plans: Sequence[Plan], open_pulls: Sequence[str]) -> Iterator[str]:
         """Why tests of a work list have no record, where nobody has ended the run or the list before its end."""

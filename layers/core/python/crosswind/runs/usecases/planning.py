@@ -8,6 +8,7 @@ from crosswind.contracts.plans import PlanGoal, PlannedJob, PlannedSkip
 from crosswind.contracts.requests import RunState
 from crosswind.contracts.resolved import (
     Plan,
+    PlannedLoad,
     PlannedPull,
     PlannedShard,
     PlannedStage,
@@ -206,13 +207,13 @@ class PlanRun:
                 "goal_missed": drawn.missed,
             }
         else:
-            stages, pulls = self._write_stages(suite, planned, found)
-            update = {"stages": stages, "pulls": pulls}
+            stages, pulls, loads = self._write_stages(suite, planned, found)
+            update = {"stages": stages, "pulls": pulls, "loads": loads}
         return _described(plan.model_copy(update=update), planned)
 
     def _write_stages(
         self, suite: ResolvedSuite, planned: Sequence[JobPlan], found: Sequence[Discovery]
-    ) -> tuple[tuple[PlannedStage, ...], tuple[PlannedPull, ...]]:
+    ) -> tuple[tuple[PlannedStage, ...], tuple[PlannedPull, ...], tuple[PlannedLoad, ...]]:
         """Write orders, tickets and pull lists: what is expensive to hold lies beside the plan, not in it."""
         written: list[Shards] = []
         number = 0
@@ -233,7 +234,8 @@ class PlanRun:
             stages.append(
                 _stage(suite, index, key, tuple(each for shards in mine for each in shards.planned))
             )
-        return tuple(stages), tuple(shards.pull for shards in written if shards.pull is not None)
+        pulls = tuple(shards.pull for shards in written if shards.pull is not None)
+        return tuple(stages), pulls, tuple(shards.load for shards in written if shards.load is not None)
 
 
 def _stages(suite: ResolvedSuite) -> range:

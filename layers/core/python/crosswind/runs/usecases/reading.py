@@ -8,7 +8,6 @@ from crosswind.contracts.actors import Action, Actor
 from crosswind.contracts.permissions import Guard, chosen_team
 from crosswind.contracts.requests import (
     CaseCounts,
-    CaseStatus,
     RoundView,
     RunState,
     RunSummary,
@@ -19,6 +18,7 @@ from crosswind.contracts.requests import (
     VerdictKind,
     VerdictView,
 )
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkKind
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import NotFoundError

@@ -1,42 +1,35 @@
-"""Reading what a run left: test cases, artifacts, logs."""
+"""Reading what a run left: test cases and logs."""
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import islice
-from pathlib import PurePosixPath
 
 from crosswind.contracts.actors import Actor
+from crosswind.contracts.live import Stream
 from crosswind.contracts.requests import (
-    ArtifactKind,
-    ArtifactPage,
-    ArtifactView,
     CasePage,
-    CaseStatus,
     CaseView,
     LogChunk,
     RunState,
 )
-from crosswind.contracts.work import FileRef, WorkOutcome
-from crosswind.kernel.errors import InvalidInputError, NotFoundError, TooLargeError
+from crosswind.contracts.statuses import CaseStatus
+from crosswind.kernel.errors import InvalidInputError, NotFoundError
 from crosswind.runs import layout
-from crosswind.runs.model import Case, Work, WorkKey, WorkState
+from crosswind.runs.live.text import whole_characters
+from crosswind.runs.model import Case, WorkKey, WorkState
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.reading import FindRun
 
-LINKS_LAST = timedelta(minutes=15)
 MAX_ANSWER_BYTES = 4 * 1024 * 1024  # of 6 MB that a Lambda may answer
 MAX_LOG_BYTES = 768 * 1024  # a byte of a log may become six in JSON
 _LARGEST_CHUNK = 1024 * 1024  # of a runner's log
-_RESULTS_PER_PAGE = 100  # documents that one page of artifacts may read
 _CHUNKS_PER_LIST = 1000
 _CHUNKS_PER_ANSWER = 250  # a slow log has many small ones, each a read of its own, and an API call has 29 s
 _WORK_ID = re.compile(r"(prepare|shard)-\d{5}")
+_ATTEMPT = re.compile(r"\d{2,4}-\d{3,5}")
 _ROW = re.compile(r"\d{1,9}")
-_FILE = re.compile(r"(shard-\d{5}):(\d{1,6})")
 
 
 @dataclass(frozen=True)
@@ -90,119 +83,41 @@ def _row(cursor: str | None) -> int:
 
 
 @dataclass(frozen=True)
-class ListArtifacts:
-    """Uploaded files of committed shards, artifacts and then reports, with links that last a quarter of an hour."""
+class ReadLogs:
+    """A shard's or a preparation's log, or its events, from a byte offset.
+
+    It is the present attempt's unless one is named. A new attempt starts new streams.
+    """
 
     find: FindRun
     works: WorkStore
     artifacts: ObjectStore
 
     def __call__(
-        self, run_id: str, *, work_id: str | None, limit: int, cursor: str | None, actor: Actor
-    ) -> ArtifactPage:
-        """A page, by shard. Raises NotFoundError, ForbiddenError, InvalidInputError."""
+        self,
+        run_id: str,
+        *,
+        work_id: str,
+        offset: int,
+        actor: Actor,
+        stream: Stream = Stream.LOG,
+        attempt: str | None = None,
+    ) -> LogChunk:
+        """A piece of the stream. Raises NotFoundError, ForbiddenError, InvalidInputError."""
         run = self.find(run_id, actor=actor)
-        if work_id is not None:
-            _check_work_id(work_id)
-        start = _file_position(cursor)
-        items: list[ArtifactView] = []
-        reads = 0
-        for work in self._committed(run.run_id, work_id):
-            skip = start[1] if work.key.work_id == start[0] else 0
-            if work.key.work_id < start[0]:
-                continue
-            if reads >= _RESULTS_PER_PAGE:
-                return ArtifactPage(items=tuple(items), next_cursor=f"{work.key.work_id}:0")
-            reads += 1
-            for index, (kind, file) in list(enumerate(self._files(work)))[skip:]:
-                if len(items) >= limit:
-                    return ArtifactPage(items=tuple(items), next_cursor=f"{work.key.work_id}:{index}")
-                items.append(self._view(work, kind, file))
-        return ArtifactPage(items=tuple(items))
-
-    def _committed(self, run_id: str, work_id: str | None) -> Iterator[Work]:
-        for work in self.works.of_run(run_id):
-            commit = work.commit
-            wanted = work_id in {None, work.key.work_id} and work.key.work_id.startswith("shard-")
-            if wanted and commit and commit.outcome is WorkOutcome.COMPLETED and commit.prefix:
-                yield work
-
-    def _files(self, work: Work) -> list[tuple[ArtifactKind, FileRef]]:
-        """Its files; a name that leads elsewhere, or a key outside of the attempt, is left out.
-
-        A result that cannot be read is a fault of its shard already (IngestShard); it hides no other shard's files.
-        """
-        prefix = (work.commit.prefix if work.commit else None) or ""
-        try:
-            result = documents.read_result(self.artifacts, prefix)
-        except (NotFoundError, InvalidInputError, TooLargeError):
-            return []
-        reports = (
-            file.model_copy(update={"path": layout.report_key("", run, file.path)})
-            for run, files in enumerate(result.reports, start=1)
-            for file in files
-        )
-        found = [
-            *((ArtifactKind.ARTIFACT, file) for file in result.artifacts),
-            *((ArtifactKind.REPORT, file) for file in reports),
-        ]
-        return [each for each in found if safe_path(each[1].path) and each[1].key.startswith(prefix)]
-
-    def _view(self, work: Work, kind: ArtifactKind, file: FileRef) -> ArtifactView:
-        url = self.artifacts.presign_get(
-            file.key,
-            content_type=file.content_type,
-            file_name=PurePosixPath(file.path).name,
-            expires=LINKS_LAST,
-        )
-        return ArtifactView(
-            path=file.path,
-            kind=kind,
-            work_id=work.key.work_id,
-            size=file.size,
-            content_type=file.content_type,
-            url=url,
-            expires_in_seconds=int(LINKS_LAST.total_seconds()),
-        )
-
-
-def safe_path(path: str) -> bool:
-    """Whether a file's name stays inside the folder that it is put into."""
-    parts = path.split("/")
-    return bool(path) and path.isprintable() and "\\" not in path and not {"", ".", ".."} & set(parts)
-
-
-def _file_position(cursor: str | None) -> tuple[str, int]:
-    if cursor is None:
-        return "", 0
-    match = _FILE.fullmatch(cursor)
-    if match is None:
-        raise InvalidInputError("the cursor is not one that a page of this list gave")
-    return match[1], int(match[2])
-
-
-@dataclass(frozen=True)
-class ReadLogs:
-    """The log of a shard's or a preparation's present attempt, from a byte offset. A new attempt starts a new log."""
-
-    find: FindRun
-    works: WorkStore
-    artifacts: ObjectStore
-
-    def __call__(self, run_id: str, *, work_id: str, offset: int, actor: Actor) -> LogChunk:
-        """A piece of the log. Raises NotFoundError, ForbiddenError, InvalidInputError."""
-        run = self.find(run_id, actor=actor)
-        _check_work_id(work_id)
+        check_work_id(work_id)
         work = self.works.get(WorkKey(run.run_id, work_id))
         if work is None:
             raise NotFoundError(f"{run_id} has no {work_id}, or it was not started yet")
-        prefix = (work.commit.prefix if work.commit else None) or layout.attempt_prefix(work)
-        data, ended = self._read(prefix, offset)
-        over = ended and work.state is WorkState.DONE
-        whole = len(data) if over else _whole_characters(data)
+        present = (work.commit.prefix if work.commit else None) or layout.attempt_prefix(work)
+        prefix = present if attempt is None else _attempt_prefix(run.run_id, work_id, attempt)
+        data, ended = self._read(layout.stream_prefix(prefix, stream), offset)
+        over = ended and (work.state is WorkState.DONE or prefix != present)
+        whole = len(data) if over else whole_characters(data)
         return LogChunk(
             work_id=work_id,
-            attempt=prefix.rstrip("/").rsplit("/", 1)[-1],
+            attempt=layout.attempt_name(prefix),
+            stream=stream,
             offset=offset,
             next_offset=offset + whole,
             complete=over,
@@ -225,7 +140,7 @@ class ReadLogs:
             reads += 1
             length = min(start + size - at, room)
             data += self.artifacts.get_range(
-                layout.log_chunk_key(prefix, start), offset=at - start, length=length
+                layout.chunk_key(prefix, start), offset=at - start, length=length
             )
             if start + size > offset + len(data):
                 return bytes(data), False
@@ -234,11 +149,9 @@ class ReadLogs:
     def _chunks(self, prefix: str, offset: int) -> Iterator[tuple[int, int]]:
         """Start and size of the chunks from the one on that holds the offset; none is larger than a runner makes it."""
         before = offset - _LARGEST_CHUNK
-        after = layout.log_chunk_key(prefix, before) if before >= 0 else None
+        after = layout.chunk_key(prefix, before) if before >= 0 else None
         while True:
-            found = self.artifacts.list_objects(
-                layout.log_prefix(prefix), limit=_CHUNKS_PER_LIST, after=after
-            )
+            found = self.artifacts.list_objects(prefix, limit=_CHUNKS_PER_LIST, after=after)
             for each in found:
                 name = each.key.rsplit("/", 1)[-1]
                 if name.isdecimal():
@@ -248,14 +161,13 @@ class ReadLogs:
             after = found[-1].key
 
 
-def _whole_characters(data: bytes) -> int:
-    """How many bytes make whole characters: a character that is cut at the end waits for its rest."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    decoder.decode(data)
-    pending: bytes = decoder.getstate()[0]
-    return len(data) - len(pending)
+def _attempt_prefix(run_id: str, work_id: str, attempt: str) -> str:
+    if not _ATTEMPT.fullmatch(attempt):
+        raise InvalidInputError(f"{attempt[:40]!r} names no attempt; such as 01-001")
+    return layout.named_attempt_prefix(run_id, work_id, attempt)
 
 
-def _check_work_id(work_id: str) -> None:
+def check_work_id(work_id: str) -> None:
+    """Raises InvalidInputError for what cannot be the id of a piece of a run's work."""
     if not _WORK_ID.fullmatch(work_id):
         raise InvalidInputError(f"{work_id[:40]!r} names no work; such as shard-00003 or prepare-00000")

@@ -35,7 +35,7 @@ from crosswind.runs.reporting.model import (
 )
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.reading import GetRun
-from crosswind.runs.usecases.reading_results import LINKS_LAST, safe_path
+from crosswind.runs.usecases.reading_artifacts import LINKS_LAST, safe_path
 
 _MAX_SHARDS = 2_000
 _LOGGED_SHARDS = 20

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from crosswind.contracts.actors import Action, Actor
-from crosswind.contracts.requests import CaseStatus, RerunAccepted, RerunRequest, RunState
+from crosswind.contracts.requests import RerunAccepted, RerunRequest, RunState
 from crosswind.contracts.resolved import Plan, ResultsIndex
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.tasks import RunExecutionInput
 from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, NotFoundError, RetryableError, WriteConflictError

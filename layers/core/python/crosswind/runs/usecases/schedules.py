@@ -13,7 +13,7 @@ from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import ConflictError, FieldError, InvalidInputError, NotFoundError
 from crosswind.kernel.paging import Page
 from crosswind.kernel.retry import Pause, retry_conflicts
-from crosswind.runs.ports import SuiteStore
+from crosswind.runs.ports import DocumentStore
 from crosswind.runs.schedules import firing, timing
 from crosswind.runs.schedules.model import Schedule, Timing
 from crosswind.runs.schedules.ports import Alarms, ScheduleStore
@@ -42,7 +42,7 @@ class PutSchedule:
     """
 
     schedules: ScheduleStore
-    suites: SuiteStore
+    suites: DocumentStore
     alarms: Alarms
     guard: Guard
     clock: Clock

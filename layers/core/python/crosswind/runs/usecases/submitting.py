@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from crosswind.contracts.actors import Action, Actor
 from crosswind.contracts.permissions import Guard, chosen_team
@@ -24,8 +25,9 @@ from crosswind.kernel.errors import (
 from crosswind.kernel.ids import IdempotencyKey, Ids
 from crosswind.runs import beside, layout, resolving
 from crosswind.runs.admission.ports import QueueStore
+from crosswind.runs.frameworks.catalogue import builtin
 from crosswind.runs.model import WATCH_INTERVAL, Run, RunPurpose
-from crosswind.runs.ports import Executions, Experiments, ObjectStore, Queues, RunStore, SuiteStore
+from crosswind.runs.ports import DocumentStore, Executions, Experiments, ObjectStore, Queues, RunStore
 from crosswind.runs.preparing import final_key
 from crosswind.runs.resolving import Job, Preparation
 from crosswind.runs.revisions import revision_of
@@ -53,7 +55,7 @@ class SubmitRun:
     """
 
     runs: RunStore
-    suites: SuiteStore
+    suites: DocumentStore
     artifacts: ObjectStore
     sources: ObjectStore
     queue: QueueStore
@@ -152,7 +154,7 @@ class SubmitRun:
         now = self.clock.now()
         run_id = self.ids.new(prefix="run", at=now)
         parameters = resolving.bind_parameters(suite, given)
-        orders = self._orders(suite, resolving.expand(suite, parameters))
+        orders = self._orders(suite, self._jobs(suite, parameters))
         revision = revision_of(told, [order.source for _, order in orders])
         earlier = {order.preparation: self._earlier(order) for _, order in orders}
         wanted = resolving.unique((job, order) for job, order in orders if earlier[order.preparation] is None)
@@ -189,6 +191,12 @@ class SubmitRun:
             beside=beside.planned(resolved.stages) if goal is None else (),
         )
         return run, execution
+
+    def _jobs(self, suite: TestSuite, parameters: Mapping[str, Scalar]) -> list[Job]:
+        """Every job, with the manifest of its framework where that is the team's own: it stays what it is now."""
+        team = suite.metadata.team
+        own = cache(lambda name: None if builtin(name) else self.rules.framework(team, name))
+        return [replace(job, manifest=own(job.spec.framework)) for job in resolving.expand(suite, parameters)]
 
     def _orders(self, suite: TestSuite, jobs: Sequence[Job]) -> list[tuple[Job, PrepareOrder]]:
         team = suite.metadata.team

@@ -9,7 +9,7 @@ from crosswind.kernel.clock import Clock
 from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.kernel.paging import Page
 from crosswind.runs import resolving
-from crosswind.runs.ports import SuiteRecord, SuiteStore
+from crosswind.runs.ports import DocumentRecord, DocumentStore
 from crosswind.runs.spec_rules import Rules
 from crosswind.runs.specs import parse_suite, to_document
 
@@ -33,12 +33,12 @@ class ValidateSuite:
 class PutSuite:
     """Store or replace a suite."""
 
-    suites: SuiteStore
+    suites: DocumentStore
     guard: Guard
     clock: Clock
     rules: Rules
 
-    def __call__(self, name: str, text: str | bytes, *, actor: Actor) -> tuple[SuiteRecord, bool]:
+    def __call__(self, name: str, text: str | bytes, *, actor: Actor) -> tuple[DocumentRecord, bool]:
         """The stored suite, and whether it is new. Raises InvalidInputError, TooLargeError, ForbiddenError."""
         suite = parse_suite(text, rules=self.rules)
         self.guard.require(actor, Action.WRITE_SUITES, team=suite.metadata.team)
@@ -50,7 +50,7 @@ class PutSuite:
         guessed = resolving.stand_ins(suite)
         resolving.expand(suite, resolving.bind_parameters(suite, guessed), guessed=guessed)
         spec: dict[str, object] = to_document(suite)
-        record = SuiteRecord(
+        record = DocumentRecord(
             team=suite.metadata.team,
             name=name,
             digest=json.digest(spec),
@@ -65,10 +65,10 @@ class PutSuite:
 class GetSuite:
     """Read one suite."""
 
-    suites: SuiteStore
+    suites: DocumentStore
     guard: Guard
 
-    def __call__(self, name: str, *, team: str | None, actor: Actor) -> SuiteRecord:
+    def __call__(self, name: str, *, team: str | None, actor: Actor) -> DocumentRecord:
         """The suite. Raises NotFoundError, also for one of another team."""
         owner = chosen_team(actor, team)
         self.guard.require_for(actor, Action.READ_SUITES, team=owner, missing=_missing(owner, name))
@@ -79,23 +79,23 @@ class GetSuite:
 class ListSuites:
     """Read a team's suites."""
 
-    suites: SuiteStore
+    suites: DocumentStore
     guard: Guard
 
     def __call__(
         self, *, team: str | None, limit: int, cursor: str | None, actor: Actor
-    ) -> Page[SuiteRecord]:
+    ) -> Page[DocumentRecord]:
         """A page, by name. Raises ForbiddenError."""
         owner = chosen_team(actor, team)
         self.guard.require(actor, Action.READ_SUITES, team=owner)
-        return self.suites.list_suites(owner, limit=limit, cursor=cursor)
+        return self.suites.list_documents(owner, limit=limit, cursor=cursor)
 
 
 @dataclass(frozen=True)
 class DeleteSuite:
     """Delete a suite; its runs stay."""
 
-    suites: SuiteStore
+    suites: DocumentStore
     guard: Guard
 
     def __call__(self, name: str, *, team: str | None, actor: Actor) -> None:

@@ -13,7 +13,7 @@ from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.errors import ConflictError, NotFoundError, RetryableError
 from crosswind.kernel.ids import Ids
 from crosswind.kernel.paging import Page
-from crosswind.runs.ports import EventBus, RunStore, SuiteStore
+from crosswind.runs.ports import DocumentStore, EventBus, RunStore
 from crosswind.runs.schedules import triggering
 from crosswind.runs.schedules.model import Trigger
 from crosswind.runs.schedules.ports import Deployments, GateFacts, TriggerStore
@@ -30,7 +30,7 @@ class PutTrigger:
     """Store or replace a trigger."""
 
     triggers: TriggerStore
-    suites: SuiteStore
+    suites: DocumentStore
     guard: Guard
     clock: Clock
 

@@ -1,0 +1,1 @@
+"""The shop's API, tested with the standard library alone."""

@@ -1,0 +1,1 @@
+"""Test frameworks as manifests: the built-in ones, and the rules of those that teams add."""
