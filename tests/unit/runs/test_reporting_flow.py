@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from crosswind.contracts.requests import CaseStatus, ReportFormat, RunState, VerdictKind
+from crosswind.contracts.live import Stream
+from crosswind.contracts.requests import ReportFormat, RunState, VerdictKind
 from crosswind.contracts.resolved import ResultsIndex
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import FileRef, ShardResult
 from crosswind.kernel.clock import to_iso
 from crosswind.kernel.errors import NotFoundError
@@ -107,8 +109,8 @@ def test_it_tells_the_verdict_the_failures_and_the_shards() -> None:
 
 def test_the_end_of_a_failed_shards_log_is_kept() -> None:
     world = Reports(failed())
-    world.artifacts.put(layout.log_chunk_key(PREFIX, 0), b"early\n" * 5000)
-    world.artifacts.put(layout.log_chunk_key(PREFIX, 30_000), b"the last line\n")
+    world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, 0), b"early\n" * 5000)
+    world.artifacts.put(layout.stream_chunk_key(PREFIX, Stream.LOG, 30_000), b"the last line\n")
     tail = world.gathered().shards[0].log_tail
     assert tail is not None
     assert tail.endswith("early\nthe last line\n")

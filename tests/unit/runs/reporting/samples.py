@@ -4,7 +4,8 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-from crosswind.contracts.requests import CaseStatus, CaseView, VerdictKind, VerdictView
+from crosswind.contracts.requests import CaseView, VerdictKind, VerdictView
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.reporting.assembling import assemble
 from crosswind.runs.reporting.model import (
     CaseRow,

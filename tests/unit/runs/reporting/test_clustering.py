@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.reporting.clustering import cluster, normalise, signature
 from crosswind.runs.reporting.diffs import Diff, read_diff
 from crosswind.runs.reporting.stacks import read_stack

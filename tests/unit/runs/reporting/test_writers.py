@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosswind.adapters.reports.junit import JUnitReader
-from crosswind.contracts.requests import CaseStatus, VerdictKind, VerdictView
+from crosswind.contracts.requests import VerdictKind, VerdictView
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.reporting import Format, RunReport, render
 from crosswind.runs.reporting.assembling import from_cases, from_items
 from crosswind.runs.reporting.model import LoadPoint, LoadSeries

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from crosswind.contracts.requests import CaseCounts, CaseStatus, CaseView, VerdictKind, VerdictView
+from crosswind.contracts.requests import CaseCounts, CaseView, VerdictKind, VerdictView
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.pages import whole_text
 from crosswind.runs.reporting.clustering import cluster
-from crosswind.runs.reporting.model import CaseRow, FlakyCase, RunReport, TimedCase
+from crosswind.runs.reporting.model import CaseRow, FileRow, FlakyCase, RunReport, TimedCase
 from crosswind.runs.reports import ReportedCase, ReportedSuite, ReportFault, ReportItem
 
 MAX_CASES = 50_000
@@ -60,7 +61,8 @@ def counts_of(statuses: Mapping[CaseStatus, int]) -> CaseCounts:
 def row_of(view: CaseView) -> CaseRow:
     """A case of the API as a row of a report."""
     shared = CaseRow.model_fields.keys() & CaseView.model_fields.keys()
-    return CaseRow(**view.model_dump(include=set(shared)))
+    files = tuple(FileRow(path=file.path, work_id=file.work_id) for file in view.artifacts)
+    return CaseRow(**view.model_dump(include=set(shared)), files=files)
 
 
 def from_cases(cases: Iterable[CaseView], *, title: str, **parts: Any) -> RunReport:

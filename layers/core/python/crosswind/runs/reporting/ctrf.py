@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from crosswind import __version__
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.clock import from_iso
 from crosswind.kernel.pages import whole_text
 from crosswind.runs.reporting.model import CaseRow, RunReport

@@ -8,7 +8,7 @@ import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.clock import from_iso
 from crosswind.kernel.pages import template
 from crosswind.runs.reporting.budget import Budget

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET  # it is written here, never read
 
-from crosswind.contracts.requests import CaseStatus
+from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.pages import xml_text
 from crosswind.runs.reporting.model import CaseRow, RunReport
 

@@ -7,13 +7,13 @@ from pydantic import Field
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.requests import (
     CaseCounts,
-    CaseStatus,
     ReportFormat,
     RoundView,
     StageChaosView,
     VerdictKind,
     VerdictView,
 )
+from crosswind.contracts.statuses import CaseStatus
 
 _NOT_RED = frozenset({VerdictKind.PASSED, VerdictKind.SKIPPED})
 RED = frozenset({CaseStatus.FAILED, CaseStatus.ERROR, CaseStatus.MISSING})

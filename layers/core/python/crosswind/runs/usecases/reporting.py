@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import islice, takewhile
 
 from crosswind.contracts.actors import Actor
+from crosswind.contracts.live import Stream
 from crosswind.contracts.requests import ReportFormat, RunReportLink, RunState, RunView
 from crosswind.contracts.work import ShardResult, WorkKind, WorkOutcome
 from crosswind.kernel.clock import Clock, to_iso
@@ -150,12 +151,15 @@ class ReportRun:
                 made.append(case)
                 continue
             prefix, result = results[case.work_id]
+            own = {file.path for file in case.files}
             files = []
             for file in result.artifacts:
                 if not (safe_path(file.path) and file.key.startswith(prefix)):
                     continue
                 picture = file.content_type.startswith("image/")
-                if not (_names(file.path, case.name) or (picture and alone[case.work_id] == 1)):
+                if not (
+                    file.path in own or _names(file.path, case.name) or (picture and alone[case.work_id] == 1)
+                ):
                     continue
                 data = None
                 if picture and pictures and file.size <= _PICTURE_BYTES:
@@ -237,7 +241,9 @@ class ReportRun:
         chunks: list[tuple[str, int]] = []
         after = None
         for _ in range(_LOG_LISTS):
-            found = self.artifacts.list_objects(layout.log_prefix(prefix), limit=1000, after=after)
+            found = self.artifacts.list_objects(
+                layout.stream_prefix(prefix, Stream.LOG), limit=1000, after=after
+            )
             chunks = [*chunks[-5:], *((each.key, each.size) for each in found)]
             if len(found) < 1000:  # noqa: PLR2004  # the limit above
                 break
