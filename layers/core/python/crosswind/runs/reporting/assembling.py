@@ -9,7 +9,7 @@ from crosswind.contracts.requests import CaseCounts, CaseView, VerdictKind, Verd
 from crosswind.contracts.statuses import CaseStatus
 from crosswind.kernel.pages import whole_text
 from crosswind.runs.reporting.clustering import cluster
-from crosswind.runs.reporting.model import CaseRow, FlakyCase, RunReport, TimedCase
+from crosswind.runs.reporting.model import CaseRow, FileRow, FlakyCase, RunReport, TimedCase
 from crosswind.runs.reports import ReportedCase, ReportedSuite, ReportFault, ReportItem
 
 MAX_CASES = 50_000
@@ -60,7 +60,9 @@ def counts_of(statuses: Mapping[CaseStatus, int]) -> CaseCounts:
 
 def row_of(view: CaseView) -> CaseRow:
     """A case of the API as a row of a report."""
-    return CaseRow(**view.model_dump(exclude={"artifacts"}))
+    shared = CaseRow.model_fields.keys() & CaseView.model_fields.keys()
+    files = tuple(FileRow(path=file.path, work_id=file.work_id) for file in view.artifacts)
+    return CaseRow(**view.model_dump(include=set(shared)), files=files)
 
 
 def from_cases(cases: Iterable[CaseView], *, title: str, **parts: Any) -> RunReport:

@@ -151,12 +151,15 @@ class ReportRun:
                 made.append(case)
                 continue
             prefix, result = results[case.work_id]
+            own = {file.path for file in case.files}
             files = []
             for file in result.artifacts:
                 if not (safe_path(file.path) and file.key.startswith(prefix)):
                     continue
                 picture = file.content_type.startswith("image/")
-                if not (_names(file.path, case.name) or (picture and alone[case.work_id] == 1)):
+                if not (
+                    file.path in own or _names(file.path, case.name) or (picture and alone[case.work_id] == 1)
+                ):
                     continue
                 data = None
                 if picture and pictures and file.size <= _PICTURE_BYTES:
