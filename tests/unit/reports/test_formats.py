@@ -274,6 +274,27 @@ def test_hostile_files_are_refused_and_leak_nothing(name: str) -> None:
     assert "root:" not in repr(items)
 
 
+_JTL_HEADER = (
+    "timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,failureMessage,bytes"
+)
+
+
+@pytest.mark.parametrize("header", [f"{_JTL_HEADER}\n", ""])
+def test_a_jtl_whose_last_row_is_half_is_told_though_every_whole_row_passed(header: str) -> None:
+    whole = f"{header}1492260110340,18,look,200,OK,t 1-1,text,true,,153\n"
+    half = '1492260112271,11,"buy, failing'
+
+    assert faults(read(whole)) == []
+    assert is_green(read(whole))
+    assert is_green(read(whole.removesuffix("\n")))
+    assert any("was cut" in fault for fault in faults(read(whole + half)))
+
+
+@pytest.mark.parametrize("length", [40, len(_JTL_HEADER)])
+def test_a_jtl_without_a_sample_is_told(length: int) -> None:
+    assert faults(read(_JTL_HEADER[:length] + "\n")) != []
+
+
 def test_a_million_cases_are_cut_off_and_that_is_told() -> None:
     row = '{"name": "t", "status": "passed", "duration": 1},'
     data = '{"results": {"tool": {}, "tests": [' + row * 3000

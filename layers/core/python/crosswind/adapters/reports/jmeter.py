@@ -75,6 +75,8 @@ def read_jmeter_csv(source: Source) -> Iterator[ReportItem]:
         raise BrokenReportError("there is no column `success`, so nobody knows which samples failed")
     samples = Samples(most_names=source.limits.cases)
     faults = 0
+    width = len(columns) if header else 0
+    last = 0  # columns of the last row
     rows = csv.reader(
         (f"{line}\n" for line in (lines if header else _again(first, lines))), delimiter=delimiter
     )
@@ -82,6 +84,8 @@ def read_jmeter_csv(source: Source) -> Iterator[ReportItem]:
         for row in rows:
             if not row or (header and row[: len(columns)] == list(columns)):
                 continue
+            last = len(row)
+            width = width or last
             why = _add(samples, row, place)
             if why is not None:
                 faults += 1
@@ -91,6 +95,19 @@ def read_jmeter_csv(source: Source) -> Iterator[ReportItem]:
         yield from samples.cases()
         raise BrokenReportError(f"it is no valid CSV ({error})") from error
     yield from samples.cases()
+    if why := _cut_short(width, last):
+        yield ReportFault(source.name, why)
+
+
+def _cut_short(width: int, last: int) -> str | None:
+    """Why a file that ends so is not whole: JMeter writes every column of every row. The end alone is looked at, since a
+    half row there is what a killed JMeter, or a half upload, leaves.
+    """
+    if not last:
+        return "it holds no sample at all"
+    if last < width:
+        return f"its last row has {last} of {width} columns: the file was cut, and samples after it are lost"
+    return None
 
 
 def _columns(line: str, delimiter: str) -> Sequence[str]:
