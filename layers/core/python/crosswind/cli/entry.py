@@ -8,7 +8,11 @@ def main() -> None:
     if sys.argv[1:2] == ["report"]:
         from crosswind.cli.report import main as report  # noqa: PLC0415  # the other import costs half a second
 
-        sys.exit(report(sys.argv[2:]))
+        try:
+            sys.exit(report(sys.argv[2:]))
+        except BrokenPipeError:  # whoever reads has seen enough
+            sys.stdout = None  # type: ignore[assignment]  # nothing is to be flushed at the end
+            sys.exit(1)
     from crosswind.cli.main import main as everything  # noqa: PLC0415
 
     everything()

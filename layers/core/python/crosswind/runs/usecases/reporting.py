@@ -11,6 +11,7 @@ from itertools import islice, takewhile
 from crosswind.contracts.actors import Actor
 from crosswind.contracts.live import Stream
 from crosswind.contracts.requests import ReportFormat, RunReportLink, RunState, RunView
+from crosswind.contracts.resolved import ResultsIndex
 from crosswind.contracts.work import ShardResult, WorkKind, WorkOutcome
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.errors import InvalidInputError, NotFoundError, TooLargeError
@@ -22,6 +23,7 @@ from crosswind.runs.ports import ObjectStore, RunFilter, RunStore, WorkStore
 from crosswind.runs.reporting import render
 from crosswind.runs.reporting.assembling import MAX_CASES, MAX_DETAILS, assemble, row_of
 from crosswind.runs.reporting.clustering import signature
+from crosswind.runs.reporting.loads import load_report
 from crosswind.runs.reporting.model import (
     CONTENT_TYPES,
     FILE_NAMES,
@@ -89,7 +91,8 @@ class ReportRun:
         """All that is known of a run, within bounds."""
         view = self.get.view(run, detail=False)
         works = [work for work in self.works.of_run(run.run_id) if work.kind is WorkKind.SHARD]
-        cases = [row_of(documents.view_of(case)) for case in self._cases(run)]
+        index = documents.read_index(self.artifacts, run.run_id)
+        cases = [row_of(documents.view_of(case)) for case in self._cases(run, index)]
         failing = Counter(case.work_id for case in cases if case.status in RED)
         results = self._results(works, failing)
         cases = self._with_history(run, self._with_files(cases, results))
@@ -109,11 +112,11 @@ class ReportRun:
             rounds=view.rounds,
             stages=_stages(run, view, works),
             shards=tuple(self._shards(works[:_MAX_SHARDS], failing)),
+            load=tuple(map(load_report, index.load)) if index else (),
         )
 
-    def _cases(self, run: Run) -> Iterator[Case]:
+    def _cases(self, run: Run, index: ResultsIndex | None) -> Iterator[Case]:
         """Failed ones first. Details beyond what a report holds are left out while they are read."""
-        index = documents.read_index(self.artifacts, run.run_id)
         rows: Iterable[Case] = (
             documents.read_rows(self.artifacts, run.run_id, index, first=0)
             if index
