@@ -1,48 +1,45 @@
 """Reads a report in whatever format it is, told from its content."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import BinaryIO, cast
 
-from crosswind.adapters.reports.allure import read_allure, read_allure_container
-from crosswind.adapters.reports.ctrf import read_ctrf
-from crosswind.adapters.reports.cucumber import read_cucumber
-from crosswind.adapters.reports.dotnet import read_nunit, read_testng, read_trx, read_xunit
-from crosswind.adapters.reports.gotest import read_go_test
-from crosswind.adapters.reports.jest import read_jest
-from crosswind.adapters.reports.jmeter import read_jmeter_csv, read_jmeter_xml
-from crosswind.adapters.reports.junit import JUnitReader
-from crosswind.adapters.reports.k6 import read_k6_points, read_k6_summary
-from crosswind.adapters.reports.mocha import read_mocha, read_mochawesome
-from crosswind.adapters.reports.newman import read_newman
-from crosswind.adapters.reports.playwright import read_playwright
-from crosswind.adapters.reports.robot import read_robot
 from crosswind.adapters.reports.sniffing import Format, format_of
 from crosswind.adapters.reports.source import BrokenReportError, Source
-from crosswind.adapters.reports.tap import read_tap
 from crosswind.runs.reports import ReportedCase, ReportFault, ReportItem, ReportLimits, bounded
 
-_READERS: dict[Format, Callable[[Source], Iterator[ReportItem]]] = {
-    Format.PLAYWRIGHT: read_playwright,
-    Format.JEST: read_jest,
-    Format.MOCHA: read_mocha,
-    Format.MOCHAWESOME: read_mochawesome,
-    Format.NEWMAN: read_newman,
-    Format.K6_SUMMARY: read_k6_summary,
-    Format.K6_POINTS: read_k6_points,
-    Format.JMETER_CSV: read_jmeter_csv,
-    Format.JMETER_XML: read_jmeter_xml,
-    Format.ALLURE: read_allure,
-    Format.ALLURE_CONTAINER: read_allure_container,
-    Format.TAP: read_tap,
-    Format.CTRF: read_ctrf,
-    Format.CUCUMBER: read_cucumber,
-    Format.ROBOT: read_robot,
-    Format.GO_TEST: read_go_test,
-    Format.TRX: read_trx,
-    Format.NUNIT: read_nunit,
-    Format.XUNIT: read_xunit,
-    Format.TESTNG: read_testng,
+_Reading = Callable[[Source], Iterator[ReportItem]]
+
+_READERS: dict[Format, tuple[str, str]] = {
+    Format.PLAYWRIGHT: ("playwright", "read_playwright"),
+    Format.JEST: ("jest", "read_jest"),
+    Format.MOCHA: ("mocha", "read_mocha"),
+    Format.MOCHAWESOME: ("mocha", "read_mochawesome"),
+    Format.NEWMAN: ("newman", "read_newman"),
+    Format.K6_SUMMARY: ("k6", "read_k6_summary"),
+    Format.K6_POINTS: ("k6", "read_k6_points"),
+    Format.JMETER_CSV: ("jmeter", "read_jmeter_csv"),
+    Format.JMETER_XML: ("jmeter", "read_jmeter_xml"),
+    Format.ALLURE: ("allure", "read_allure"),
+    Format.ALLURE_CONTAINER: ("allure", "read_allure_container"),
+    Format.TAP: ("tap", "read_tap"),
+    Format.CTRF: ("ctrf", "read_ctrf"),
+    Format.CUCUMBER: ("cucumber", "read_cucumber"),
+    Format.ROBOT: ("robot", "read_robot"),
+    Format.GO_TEST: ("gotest", "read_go_test"),
+    Format.TRX: ("dotnet", "read_trx"),
+    Format.NUNIT: ("dotnet", "read_nunit"),
+    Format.XUNIT: ("dotnet", "read_xunit"),
+    Format.TESTNG: ("dotnet", "read_testng"),
 }
+"""Module and function of each, imported when first needed: the command reads one file and is over."""
+
+
+def _reader_of(found: Format | None) -> _Reading | None:
+    if found is None or found not in _READERS:
+        return None
+    module, function = _READERS[found]
+    return cast("_Reading", getattr(import_module(f"crosswind.adapters.reports.{module}"), function))
 
 
 class AnyReportReader:
@@ -71,7 +68,7 @@ class AnyReportReader:
         if found is None and source.head.lstrip()[:1] != b"<":
             yield ReportFault(source.name, "its format is not known: it is no report that can be read")
             return
-        reader = _READERS.get(found) if found is not None else None
+        reader = _reader_of(found)
         items = self._junit(source) if reader is None else reader(source)
         try:
             yield from self._counted(items)
@@ -89,7 +86,8 @@ class AnyReportReader:
             yield bounded(item, self._limits)
 
     def _junit(self, source: Source) -> Iterator[ReportItem]:
+        junit = import_module("crosswind.adapters.reports.junit")
         encoding = "utf-8" if source.is_recoded else None
-        yield from JUnitReader(self._limits).read(
+        yield from junit.JUnitReader(self._limits).read(
             cast("BinaryIO", source), name=source.name, encoding=encoding
         )
