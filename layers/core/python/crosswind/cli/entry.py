@@ -11,7 +11,7 @@ def main() -> None:
         try:
             sys.exit(report(sys.argv[2:]))
         except BrokenPipeError:  # whoever reads has seen enough
-            sys.stdout = None  # type: ignore[assignment]  # nothing is to be flushed at the end
+            sys.stdout = None  # nothing is to be flushed at the end
             sys.exit(1)
     from crosswind.cli.main import main as everything  # noqa: PLC0415
 
