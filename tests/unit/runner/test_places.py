@@ -7,8 +7,20 @@ import pytest
 from crosswind.runner.places import UnsafeFolderError, attempts_folder, hold_folder
 
 
-def test_attempts_run_below_the_work_folder(tmp_path: Path) -> None:
-    assert attempts_folder(tmp_path / "work") == tmp_path / "work" / "attempts"
+def test_attempts_run_below_the_work_folder() -> None:
+    assert attempts_folder(Path("/srv/work")) == Path("/srv/work/attempts")
+
+
+def test_attempts_leave_a_folder_that_is_too_deep_for_a_browsers_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    deep = Path("/srv") / ("x" * 60)
+
+    folder = attempts_folder(deep)
+
+    assert folder.parent.parent == tmp_path
+    assert folder != attempts_folder(deep / "other")
 
 
 def test_a_folder_has_one_runner_at_a_time(tmp_path: Path) -> None:

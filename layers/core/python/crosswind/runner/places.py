@@ -14,6 +14,10 @@ _PROJECT_MARKS = (
 )
 
 
+LONGEST_FOLDER = 40
+"""Of attempts, in bytes: a browser's profile below its TMPDIR has a Unix socket, whose whole path takes at most 107."""
+
+
 class UnsafeFolderError(Exception):
     """The folder belongs to someone else."""
 
@@ -34,14 +38,17 @@ def hold_folder(work_folder: Path) -> TextIO:
 
 
 def attempts_folder(work_folder: Path) -> Path:
-    """The folder for a runner's attempts: below its work folder, unless that lies inside someone's project.
+    """The folder for a runner's attempts: below its work folder, unless that lies inside someone's project or too deep.
 
     Test tools search upwards for their configuration. In a folder inside a project they would find that project's, so
-    there attempts run below the machine's temporary folder. Raises UnsafeFolderError.
+    there attempts run below the machine's temporary folder; and also where browsers could make no sockets any more.
+    Raises UnsafeFolderError.
     """
     folders = (work_folder, *work_folder.parents)
-    if not any((folder / mark).exists() for folder in folders for mark in _PROJECT_MARKS):
-        return work_folder / "attempts"
+    folder = work_folder / "attempts"
+    fits = len(os.fsencode(folder)) <= LONGEST_FOLDER
+    if fits and not any((each / mark).exists() for each in folders for mark in _PROJECT_MARKS):
+        return folder
     base = Path(tempfile.gettempdir()) / f"crosswind-{os.geteuid()}"
     base.mkdir(mode=0o711, exist_ok=True)
     status = base.lstat()
