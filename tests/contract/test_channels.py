@@ -95,7 +95,9 @@ class TestSqsQueues(QueuesContract):
     @pytest.fixture
     def subject(self, sqs: Any) -> QueuesSubject:
         admission, executor, watch = (make_queue(sqs) for _ in range(3))
-        queues = SqsQueues(client=sqs, admission_url=admission, executor_url=executor, watch_url=watch)
+        queues = SqsQueues(
+            client=sqs, admission_url=admission, executor_url=executor, launch_url=executor, watch_url=watch
+        )
 
         def bodies(url: str) -> list[str]:
             found: list[str] = []

@@ -92,6 +92,8 @@ class WorkStoreContract(ABC):
             pull_id="00-api-1",
             group="load-shard-00000",
             group_size=3,
+            cluster="main",
+            interruptible=True,
             borrowed=True,
             preemptions=2,
             decision="One of 3 free slots.",

@@ -52,6 +52,7 @@ class Action(StrEnum):
     HALT_CHAOS = "chaos:halt"  # anybody who runs tests may stop everything
     RELEASE_CHAOS = "chaos:release"
     SET_POLICIES = "policies:set"
+    SET_CLUSTERS = "clusters:set"
 
 
 class Access(StrEnum):

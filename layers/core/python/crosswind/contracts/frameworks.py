@@ -139,6 +139,28 @@ class RunSpec(WireModel):
     )
 
 
+LineText = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Lines = Annotated[tuple[LineText, ...], Field(max_length=10)]
+
+
+class ProgressSpec(WireModel):
+    """How the lines look that the framework prints while it runs: who watches sees tests begin and end.
+
+    `{name}` stands for the test, `{n}` for digits, `{}` for anything; white space counts as one space. It decides nothing.
+    """
+
+    started: Lines = ()
+    passed: Lines = ()
+    failed: Lines = ()
+    skipped: Lines = ()
+    ends: Lines = Field(
+        default=(), description="A line that begins so is the last of interest, such as a summary's title."
+    )
+    planned_only: bool = Field(
+        default=False, description="Only lines that name a planned test count; others look alike."
+    )
+
+
 class FrameworkSpec(WireModel):
     """What a runner and the planner must know of a framework."""
 
@@ -168,6 +190,7 @@ class FrameworkSpec(WireModel):
     )
     identity: IdentitySpec = IdentitySpec()
     run: RunSpec = RunSpec()
+    progress: ProgressSpec | None = None
     reports: tuple[Glob, ...] = Field(
         default=(), max_length=50, description="Report files in the working directory, beside a suite's own."
     )

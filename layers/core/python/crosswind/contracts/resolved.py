@@ -8,6 +8,7 @@ from crosswind.contracts.base import WireModel
 from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.load import LoadSpec, LoadSummary
 from crosswind.contracts.plans import CurvePoint, PlanGoal, PlannedJob, PlannedSkip
+from crosswind.contracts.services import ServiceSpec
 from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.suites import Distribution, GatesSpec, Priority, Scalar, StageCondition
 
@@ -40,6 +41,9 @@ class ResolvedTest(WireModel):
     max_parallel: int | None = None
     distribution: Distribution = Distribution.AUTO
     cpu_millis: int | None = None
+    image: str | None = None
+    interruptible: bool = True
+    services: tuple[ServiceSpec, ...] = ()
     anti_affinity: str | None = None
     load: LoadSpec | None = None
     fail_fast: bool = False
@@ -84,6 +88,7 @@ class ResolvedSuite(WireModel):
     timeout_seconds: int
     concurrency: int
     suite_concurrency: int | None = None
+    cluster: str | None = Field(default=None, description="Where its pods run; None: in the pool of runners.")
     stage_names: tuple[str, ...]
     stages: tuple[ResolvedStage, ...] = ()
     gates: GatesSpec

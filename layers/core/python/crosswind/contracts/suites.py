@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.durations import Duration
 from crosswind.contracts.load import LoadSpec
+from crosswind.contracts.services import MAX_SERVICES, Cpu, Image, Memory, ServiceSpec
 
 API_VERSION = "crosswind.dev/v1"
 DEFAULT_CONCURRENCY = 100
@@ -128,10 +129,10 @@ class RetriesSpec(WireModel):
 class ResourcesSpec(WireModel):
     """What one shard may use."""
 
-    memory: Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,5}(Mi|Gi)$")] | None = None
-    cpu: Annotated[str, StringConstraints(pattern=r"^([1-9][0-9]{0,4}m|[1-9][0-9]{0,2})$")] | None = Field(
+    memory: Memory | None = None
+    cpu: Cpu | None = Field(
         default=None,
-        description="Counted by admission; only the Kubernetes executor can enforce it.",
+        description="Counted by admission; only pods can be held to it.",
     )
 
 
@@ -169,6 +170,13 @@ class TestSpec(WireModel):
         description="Every combination runs; used as ${{ matrix.NAME }}. A list, or a formula such as ${{ split(parameters.browsers) }}.",
     )
     resources: ResourcesSpec = ResourcesSpec()
+    image: Image | None = Field(
+        default=None,
+        description="Of the tests' container, instead of the framework's own; it holds the runner (docs/containers.md).",
+    )
+    interruptible: bool = Field(
+        default=True, description="Its pods may run on Spot: one that is reclaimed is run again."
+    )
     anti_affinity: Name | None = Field(
         default=None,
         description="Shards of the team with the same key never run at the same time, as where they share an account.",
@@ -187,7 +195,11 @@ class TestSpec(WireModel):
         default=(), max_length=50, description="JUnit XML files, relative globs."
     )
     artifacts: tuple[Glob, ...] = Field(default=(), max_length=50)
-    services: tuple[dict[str, Any], ...] = Field(default=(), max_length=10)
+    services: tuple[ServiceSpec, ...] = Field(
+        default=(),
+        max_length=MAX_SERVICES,
+        description="Containers beside each shard's tests; they need a suite that runs on a cluster.",
+    )
 
 
 class StageCondition(StrEnum):
@@ -282,6 +294,10 @@ class SuiteSpec(WireModel):
     concurrency: int = Field(
         default=DEFAULT_CONCURRENCY, ge=1, le=1000, description="The most shards of one run at once."
     )
+    cluster: Name | None = Field(
+        default=None,
+        description="Run on this cluster (`crosswind clusters list`), instead of the team's or the deployment's own.",
+    )
     suite_concurrency: int | None = Field(
         default=None, ge=1, le=10_000, description="The most shards of all runs of this suite at once."
     )
@@ -303,7 +319,6 @@ class TestSuite(WireModel):
 
 
 NOT_BUILT = {
-    "services": "sidecar services come with the Kubernetes executor",
     "notify": "notifications are not delivered yet",
 }
 """Fields of the schema that nothing acts on yet, with the reason shown when one is set."""

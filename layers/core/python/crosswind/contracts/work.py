@@ -13,6 +13,7 @@ from pydantic import Field
 from crosswind.contracts.base import WireModel
 from crosswind.contracts.frameworks import FrameworkSpec
 from crosswind.contracts.load import LoadOrder
+from crosswind.contracts.services import ServiceSpec
 from crosswind.contracts.suites import Priority
 
 WorkId = Annotated[str, Field(pattern=r"^(prepare|shard|monitor)-\d{5}$")]
@@ -100,6 +101,10 @@ class Ticket(WireModel):
     )
     group: str | None = Field(default=None, description="The load job whose workers begin together.")
     group_size: int = Field(default=1, ge=1, description="Its workers.")
+    cluster: str | None = Field(
+        default=None, description="The cluster whose pods carry the work; None: the pool of runners."
+    )
+    interruptible: bool = Field(default=False, description="Its pod may be reclaimed: Spot will do.")
     order: OrderRef
 
 
@@ -117,6 +122,7 @@ class DispatchMessage(WireModel):
     run_id: OwnerId
     work_id: WorkId
     attempt: int = Field(ge=1)
+    cluster: str | None = Field(default=None, description="As the ticket says: it chooses the queue.")
 
 
 class WatchMessage(WireModel):
@@ -189,6 +195,9 @@ class PrepareOrder(WireModel):
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
+    image: str | None = Field(
+        default=None, description="Of the container that tests run in; None: the framework's."
+    )
     timeout_seconds: int = Field(gt=0)
 
 
@@ -233,6 +242,10 @@ class ShardOrder(WireModel):
     command: str | None = None
     args: tuple[str, ...]
     env: dict[str, str]
+    image: str | None = Field(
+        default=None, description="Of the container that tests run in; None: the framework's."
+    )
+    services: tuple[ServiceSpec, ...] = Field(default=(), description="Containers beside the tests.")
     secret_refs: dict[str, str] = Field(default={}, description="Environment name to secret name.")
     selection: tuple[str, ...] | None = Field(
         default=None, description="Planned test ids; None runs all that the command runs, or what is pulled."
@@ -306,6 +319,28 @@ class FileRef(WireModel):
     )
 
 
+class ResourceUse(WireModel):
+    """What the tests of an attempt used, looked at about once a second."""
+
+    source: Literal["cgroup", "processes"] = Field(
+        description="The container's own accounts, or the process tree of the commands."
+    )
+    samples: int = Field(ge=1)
+    seconds: float = Field(gt=0, description="Between the first look and the last.")
+    cpu_seconds: float = Field(ge=0)
+    cpu_mean_millis: int = Field(ge=0, description="Thousandths of a CPU.")
+    cpu_p95_millis: int = Field(ge=0, description="95% of the samples were no higher.")
+    cpu_max_millis: int = Field(ge=0)
+    memory_p95_mib: int = Field(ge=0)
+    memory_max_mib: int = Field(ge=0)
+    throttled_seconds: float | None = Field(
+        default=None, ge=0, description="Waited for CPU because of the limit; None: not known."
+    )
+    series: FileRef | None = Field(
+        default=None, description="NDJSON, at most 600 points: seconds, cpuMillis, cpuMaxMillis, memoryMib."
+    )
+
+
 class ShardResult(WireModel):
     """`result.json` of one attempt: what the runner saw. It lies under the attempt's own prefix (attempt and epoch)."""
 
@@ -342,6 +377,7 @@ class ShardResult(WireModel):
         default=None, max_length=1000, description="Why a worker of a load job has measured nothing."
     )
     log_bytes: int = 0
+    use: ResourceUse | None = Field(default=None, description="None: nothing ran for long enough to be seen.")
 
 
 class InlineReport(WireModel):

@@ -19,6 +19,23 @@ class SweepAnswer(WireModel):
     sent: int
 
 
+class ObserveTask(WireModel):
+    """Input of observe_pods: nothing that matters. A scheduled event's envelope is taken and ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ObserveAnswer(WireModel):
+    """Output of observe_pods: what its looks at the clusters came to."""
+
+    jobs: int
+    lost: int
+    removed: int
+    replaced: int
+    orphans: int
+    failed: int
+
+
 class FinishedRun(WireModel):
     """The detail of a RunFinished, as far as it matters to who keeps the tests' history."""
 

@@ -5,6 +5,7 @@ from crosswind.contracts.archives import ArchiveView
 from crosswind.contracts.explaining import WhyView
 from crosswind.contracts.live import WatchRequest, WatchView
 from crosswind.contracts.plans import CreatePlanRequest, PlanAccepted, PlanView
+from crosswind.contracts.pods import PodList
 from crosswind.contracts.queueing import PutTeamQueueRequest, QueueView, TeamQueueView
 from crosswind.contracts.requests import (
     ArtifactPage,
@@ -98,6 +99,15 @@ ROUTES: tuple[Route, ...] = (
         status=202,
         summary="Cancel: stops what runs, frees what waits. Repeating it is no error.",
         answer=RunView,
+    ),
+    Route(
+        method=Method.GET,
+        path="/api/v1/tests/{id}/pods",
+        area="runs",
+        function="list_pods",
+        summary="Where a run's pods went and why, and how each ended.",
+        answer=PodList,
+        query=(Query("workId", "Only pods of this shard."),),
     ),
     Route(
         method=Method.POST,
