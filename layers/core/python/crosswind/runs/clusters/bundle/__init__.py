@@ -1,0 +1,1 @@
+"""What a Kubernetes cluster needs before pods of tests run on it, as manifests. Pure."""

@@ -1,0 +1,1 @@
+"""What runs have cost: pure rules over pods, works and cases, with prices that are data."""
