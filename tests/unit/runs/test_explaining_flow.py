@@ -8,6 +8,7 @@ import pytest
 
 from crosswind.contracts.explaining import Cause, WhyView
 from crosswind.contracts.permissions import Guard
+from crosswind.contracts.pods import PodState
 from crosswind.contracts.queueing import HolderView, WaitingView
 from crosswind.contracts.statuses import CaseStatus
 from crosswind.contracts.work import WorkOutcome
@@ -18,11 +19,14 @@ from crosswind.runs.explaining import Failing, alike
 from crosswind.runs.history.model import JobKey, Observation, Outcome, TestHistory
 from crosswind.runs.identity import case_id
 from crosswind.runs.infrastructure import InfrastructureReason
-from crosswind.runs.model import Case, InfrastructureFailure
+from crosswind.runs.model import Case, InfrastructureFailure, WorkKey, WorkState
 from crosswind.runs.usecases.explaining import ExplainRun
 from crosswind.runs.usecases.reading import FindRun
 from tests.fakes.history import MemoryHistoryStore
+from tests.fakes.pods import MemoryPodStore
+from tests.fakes.samples import make_work
 from tests.fakes.time import START
+from tests.unit.runs.pods.samples import make_record
 from tests.unit.runs.results_world import RUN, World, job, junit, started
 from tests.unit.runs.suites_samples import STRANGER, VIEWER
 
@@ -45,9 +49,14 @@ class Silent(MemoryHistoryStore):
 
 
 def why(
-    world: World, *, waiting: WaitingView | None = None, history: MemoryHistoryStore | None = None
+    world: World,
+    *,
+    waiting: WaitingView | None = None,
+    history: MemoryHistoryStore | None = None,
+    pods: MemoryPodStore | None = None,
 ) -> WhyView:
     explain = ExplainRun(
+        pods=pods or MemoryPodStore(),
         find=FindRun(world.runs, Guard(decide)),
         runs=world.runs,
         works=world.works,
@@ -98,6 +107,23 @@ def test_a_waiting_run_is_told_which_limit_binds_who_holds_it_and_when_it_starts
 def test_a_run_that_waits_for_nothing_says_so(world: World) -> None:
     started(world, "a", "b")
     assert why(world).answer == ("Nothing of it waits for a slot: all that may run now runs.",)
+
+
+def test_a_run_whose_pods_have_not_begun_tells_where_they_are_and_what_they_wait_for(world: World) -> None:
+    started(world, "a", "b")
+    work = make_work(
+        key=WorkKey(RUN, "shard-00000"), state=WorkState.ADMITTED, admitted_at=START, cluster="main"
+    )
+    world.works.save(None, work)
+    pods = MemoryPodStore()
+    pods.put(make_record(work, state=PodState.PENDING, reason="capacity", detail="0/3 nodes are available"))
+
+    answer = why(world, pods=pods).answer
+
+    assert "1 shard of it has a slot and waits for a pod to begin." in answer
+    (sentence,) = [line for line in answer if line.startswith("shard-00000 was launched on cluster main")]
+    assert "Fargate: the cluster offers nothing else." in sentence
+    assert "Its pod is pending: 0/3 nodes are available." in sentence
 
 
 def test_failures_are_known_while_the_run_goes_on(world: World) -> None:
@@ -223,6 +249,7 @@ def test_lost_attempts_that_were_made_again_are_told_apart_from_tests(world: Wor
     assert view.answer == (
         "2 tests passed.",
         "1 attempt was lost to infrastructure and made again, on the budget for infrastructure: no test counts for it.",
+        "shard-00000 lost attempt 1: evicted: node drained",
     )
     assert (view.cause, view.made_good, view.lost) == (Cause.NONE, 1, ())
 
@@ -250,6 +277,7 @@ def test_incomplete_results_are_told_as_evidence(world: World) -> None:
 def test_another_teams_run_is_not_explained(world: World) -> None:
     started(world, "a")
     explain = ExplainRun(
+        pods=MemoryPodStore(),
         find=FindRun(world.runs, Guard(decide)),
         runs=world.runs,
         works=world.works,

@@ -156,6 +156,11 @@ class ShardProtocol(RuleBasedStateMachine):
         with suppress(CrashError, WriteConflictError):
             self.world.preempt(index)
 
+    @rule(index=INDEX, stale=st.booleans())
+    def a_pod_is_told_dead(self, index: int, stale: bool) -> None:
+        with suppress(CrashError, WriteConflictError):
+            self.world.lose_carrier(index, stale=stale)
+
     # --- runners: each holder acts when it likes, also long after its lease -----------------------------------------
 
     @precondition(lambda self: self.world.holders)

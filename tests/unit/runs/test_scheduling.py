@@ -8,10 +8,12 @@ import pytest
 from crosswind.contracts.suites import Priority
 from crosswind.contracts.work import AdmissionMessage, WorkAnswer, WorkOutcome
 from crosswind.kernel.errors import DependencyError, ThrottledError
+from crosswind.runs.admission.model import QueueEntry
+from crosswind.runs.admission.ports import ExecutorCapacity
 from crosswind.runs.effects import AnswerToken, WakeScheduler
-from crosswind.runs.model import WorkState
+from crosswind.runs.model import Run, Work, WorkKey, WorkState
 from crosswind.runs.usecases.changing import PerformEffects
-from crosswind.runs.usecases.scheduling import TERM, TRY_AGAIN_AFTER, Admission, admission_of
+from crosswind.runs.usecases.scheduling import SAMPLE_EVERY, TERM, TRY_AGAIN_AFTER, Admission, admission_of
 from tests.fakes import (
     START,
     MemoryQueues,
@@ -249,3 +251,67 @@ class TestNoWakeUpIsLost:
 
         assert world.bag.wakes == 1
         assert world.schedule() == 1
+
+
+def test_what_storing_tickets_takes_is_not_spent_again_on_looking_at_the_queue() -> None:
+    world = world_with()
+    world.queue.register_capacity(ExecutorCapacity(slots=100, launches_per_second=1.0))
+    kept = world.works.get
+
+    def slow(key: WorkKey) -> Work | None:
+        world.clock.advance(2.0)
+        return kept(key)
+
+    world.works.get = slow  # type: ignore[method-assign]  # tables that are busy
+    began = world.clock.now()
+    world.admit(tickets(9))
+    assert world.clock.now() - began == timedelta(
+        seconds=18
+    )  # a read for each ticket, and nothing after them
+    assert len(world.bag.dispatched) == 1
+    assert world.bag.wakes  # another invocation goes on
+
+
+def test_one_ticket_that_cannot_be_stored_keeps_none_of_the_others_and_runs_are_read_once_for_all() -> None:
+    world = world_with()
+    reads: list[str] = []
+    kept_run, kept_work = world.runs.get, world.works.get
+
+    def counted(run_id: str) -> Run:
+        reads.append(run_id)
+        return kept_run(run_id)
+
+    def failing(key: WorkKey) -> Work | None:
+        if key.work_id.endswith("3"):
+            raise DependencyError("away")
+        return kept_work(key)
+
+    world.runs.get = counted  # type: ignore[method-assign]
+    world.works.get = failing  # type: ignore[method-assign]
+    enqueue = replace(world.admit.enqueue, side_by_side=4)
+
+    stored = enqueue(tickets(6))
+
+    assert stored.count(False) == 1
+    assert len(reads) == 2
+
+
+def test_where_nothing_waits_what_is_at_work_is_only_sampled() -> None:
+    world = world_with(slots=3)
+    world.admit(tickets(3))
+    world.schedule()
+    reads: list[None] = []
+    kept = world.queue.active
+
+    def counted(*, run_id: str | None = None) -> tuple[QueueEntry, ...]:
+        reads.append(None)
+        return kept(run_id=run_id)
+
+    world.queue.active = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        world.schedule()
+    assert not reads
+
+    world.clock.advance(SAMPLE_EVERY.total_seconds())
+    world.schedule()
+    assert len(reads) == 1

@@ -59,14 +59,13 @@ spec:
         "metadata.name": 3,
         f"{test}.framework": 9,
         f"{test}.source": 10,
-        f"{test}.services": 11,
+        f"{test}.services[0].image": 11,
         f"{test}.shrads": 12,
         f"{test}.env.A": 13,
         f"{test}.env.AWS_X": 13,
     }
     assert "did you mean `shards`" in found[f"{test}.shrads"].message
     assert "pytest" in (found[f"{test}.framework"].expected or "")
-    assert "Kubernetes" in found[f"{test}.services"].message
 
 
 @pytest.mark.parametrize(

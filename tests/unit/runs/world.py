@@ -27,7 +27,7 @@ from crosswind.platform.access import decide
 from crosswind.runs import layout, protocol
 from crosswind.runs.admission.lanes import Lanes
 from crosswind.runs.admission.model import Capacity
-from crosswind.runs.effects import Effect
+from crosswind.runs.effects import Effect, Transition
 from crosswind.runs.model import ShardSummary, Work, WorkKey
 from crosswind.runs.ports import ExecutionStatus
 from crosswind.runs.pulling.model import Batch
@@ -80,7 +80,7 @@ class BagQueues:
         else:
             self.wakes += 1
 
-    def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
+    def dispatch(self, messages: Sequence[DispatchMessage], *, after: timedelta = timedelta()) -> None:
         self.dispatched.extend(messages)
 
     def watch(self, run_id: str, *, delay: timedelta) -> None:
@@ -137,7 +137,7 @@ class World(MemoryExecutions):
             """Time stands still anyway."""
 
         perform = CrashingEffects(self.bag, self.tokens, self)
-        change = ChangeWork(self.works, perform, no_pause)
+        self.change = change = ChangeWork(self.works, perform, no_pause)
         end_work = EndWork(self.works, change, self.clock)
         self.claim = ClaimWork(change, self.clock)
         self.beat = BeatWork(change, self.clock)
@@ -287,6 +287,36 @@ class World(MemoryExecutions):
             if after is not None:
                 self.works.admit_all([(before, after.work)], fence=term.fence)
         self.queue.release(term)
+
+    def lose_carrier(self, index: int, *, stale: bool) -> None:
+        """Somebody sees what carries a piece of work die; or what had carried it before, which says nothing."""
+        keys = sorted(self.works.items)
+        if not keys:
+            return
+        key = keys[index % len(keys)]
+        seen = self.works.items[key]
+        held = seen.lease.runner_id if seen.lease else "pod/none"
+        carrier, epoch = ("pod/before", seen.epoch - 1) if stale else (held, seen.epoch)
+
+        def decide(work: Work | None) -> Transition | None:
+            if work is None:
+                return None
+            return protocol.lose_carrier(
+                work,
+                carrier=carrier,
+                epoch=epoch,
+                now=self.clock.now(),
+                reason="evicted",
+                detail="seen to die",
+            )
+
+        self.change(key, decide)
+        after = self.works.items[key]
+        assert not stale or (after.state, after.attempt, after.epoch) == (
+            seen.state,
+            seen.attempt,
+            seen.epoch,
+        )
 
     def admission_dies(self, message: Admission) -> None:
         """The admission queue gives a message up."""

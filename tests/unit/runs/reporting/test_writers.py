@@ -18,7 +18,7 @@ from crosswind.contracts.requests import VerdictKind, VerdictView
 from crosswind.contracts.statuses import CaseStatus
 from crosswind.runs.reporting import Format, RunReport, render
 from crosswind.runs.reporting.assembling import from_cases, from_items
-from crosswind.runs.reporting.model import LoadPoint, LoadSeries
+from crosswind.runs.reporting.model import LoadMetric, LoadPoint, LoadReport, LoadSeries
 from crosswind.runs.reporting.timeline import draw, plot
 from crosswind.runs.reports import Problem, ReportedCase, ReportedSuite, ReportFault
 from tests.unit.runs.reporting.ctrf_schema import CTRF
@@ -295,3 +295,19 @@ def test_a_peak_of_a_load_stays_in_its_chart() -> None:
     assert (line.top, line.seconds) == (1000, 19_999)
     assert len(line.points.split()) <= 600
     assert plot(LoadSeries(name="one", points=points[:1])) is None
+
+
+def test_a_comment_tells_what_load_tests_measured_and_which_thresholds_broke() -> None:
+    load = LoadReport(
+        test="buy",
+        metrics=(
+            LoadMetric(name="p95", value=1234.5, unit="ms", baseline=800.0),
+            LoadMetric(name="error_rate", value=0.02, threshold="rate<1%", held=False),
+        ),
+    )
+
+    comment = render(report([case(0)], load=(load,)), Format.MARKDOWN).decode()
+
+    assert "**Load: buy**" in comment
+    assert "| <code>p95</code> | 1,234 ms |  | 800 ms |" in comment
+    assert "| <code>error_rate</code> | 0.02 | ❌ <code>rate&#60;1%</code> |  |" in comment

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crosswind.contracts.explaining import Cause
+from crosswind.contracts.pods import PodState
 from crosswind.contracts.queueing import WaitingView
 from crosswind.contracts.requests import RunState, VerdictKind
 from crosswind.contracts.statuses import CaseStatus
@@ -17,12 +18,18 @@ from crosswind.runs import infrastructure
 from crosswind.runs.evidence import RED
 from crosswind.runs.history.knowing import KnownFailure
 from crosswind.runs.model import Case, Run, Work
+from crosswind.runs.pods.model import PodRecord
 
 LIKELY_CHANCE = 0.5
 LEAST_ALIKE = 2
 _GROUPS = 5
 _EXAMPLES = 3
 _MESSAGE_CHARS = 200
+_POD_STATES = {
+    PodState.REFUSED: "The cluster has not taken its Job yet",
+    PodState.LAUNCHED: "Nothing is known of its pod yet",
+    PodState.PENDING: "Its pod is pending",
+}
 _VARYING = re.compile(r"0x[0-9a-fA-F]+|[0-9a-fA-F]{8,}|\d+(?:\.\d+)?")
 
 
@@ -64,8 +71,9 @@ class Facts:
     muted: int = 0
     first: First | None = None
     lost: Sequence[Work] = ()
-    made_good: int = 0  # attempts that were lost and made again
+    made_good: Sequence[Work] = ()  # what lost attempts and was not given up
     history_known: bool = True  # False: the history did not answer
+    pods: Sequence[PodRecord] = ()  # launched, and not begun yet
 
 
 def cause(facts: Facts) -> Cause:
@@ -115,16 +123,31 @@ def _going_on(facts: Facts) -> Iterator[str]:
         yield from _waiting(facts.waiting)
     elif run.state in {RunState.ACCEPTED, RunState.PREPARING}:
         yield "Nothing of it waits for a slot: its tests are being prepared."
+    elif facts.pods:
+        yield f"{_many(len(facts.pods), 'shard')} of it {'has' if len(facts.pods) == 1 else 'have'} a slot and {'waits' if len(facts.pods) == 1 else 'wait'} for a pod to begin."
     elif run.state is RunState.JUDGING:
         yield "All its shards have ended: the results are being put together."
     else:
         yield "Nothing of it waits for a slot: all that may run now runs."
     if run.round > 1:
         yield f"This is round {run.round}: {run.rerun_by or 'somebody'} had its failed tests run again."
+    yield from _pods(facts.pods)
     yield from _first(facts)
     if facts.lost:
         yield from _lost(facts.lost)
     yield from _made_good(facts)
+
+
+def _pods(pods: Sequence[PodRecord]) -> Iterator[str]:
+    for pod in pods[:_EXAMPLES]:
+        told = f": {pod.detail}" if pod.detail else ""
+        again = f", its {_ordinal(pod.carrier.number + 1)} pod" if pod.carrier.number else ""
+        yield _sentence(
+            f"{pod.carrier.key.work_id} was launched on cluster {pod.cluster} at {_clock(pod.launched_at)}{again}. {pod.placement} "
+            f"{_POD_STATES[pod.state]}{told}"
+        )
+    if len(pods) > _EXAMPLES:
+        yield f"{_many(len(pods) - _EXAMPLES, 'other shard')} {'waits' if len(pods) == _EXAMPLES + 1 else 'wait'} likewise."
 
 
 def _waiting(waiting: WaitingView) -> Iterator[str]:
@@ -233,11 +256,14 @@ def _lost_work(work: Work) -> str:
 
 
 def _made_good(facts: Facts) -> Iterator[str]:
-    if facts.made_good:
+    lost = [(work, failure) for work in facts.made_good for failure in work.failures]
+    if lost:
         yield (
-            f"{_many(facts.made_good, 'attempt')} {'was' if facts.made_good == 1 else 'were'} lost to infrastructure "
+            f"{_many(len(lost), 'attempt')} {'was' if len(lost) == 1 else 'were'} lost to infrastructure "
             "and made again, on the budget for infrastructure: no test counts for it."
         )
+    for work, failure in lost[:_EXAMPLES]:
+        yield f"{work.key.work_id} lost attempt {failure.attempt}: {failure.reason}: {_first_line(failure.detail)}"
 
 
 def _names(failing: Sequence[Failing]) -> str:
@@ -261,6 +287,10 @@ def _clock(at: datetime) -> str:
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def _ordinal(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")
 
 
 def _is(count: int) -> str:

@@ -39,6 +39,16 @@ class InfrastructureReason(StrEnum):
     QUEUE_TIMEOUT = "queue_timeout"
     NOT_STARTED = "not_started"
     RUN_TIMEOUT = "run_timeout"
+    NODE_LOST = "node_lost"
+    POD_PREEMPTED = "pod_preempted"
+    POD_DEADLINE = "pod_deadline"
+    POD_GONE = "pod_gone"
+    SERVICE_NOT_READY = "service_not_ready"
+    CLUSTER_MISSING = "cluster_missing"
+    CLUSTER_REFUSED = "cluster_refused"
+    CLUSTER_QUOTA = "cluster_quota"
+    CLUSTER_THROTTLED = "cluster_throttled"
+    CLUSTER_UNREACHABLE = "cluster_unreachable"
 
 
 _MEANINGS = {
@@ -64,6 +74,16 @@ _MEANINGS = {
     InfrastructureReason.QUEUE_TIMEOUT: "it waited for a slot longer than its suite allows",
     InfrastructureReason.NOT_STARTED: "the workers of its load job did not all begin together",
     InfrastructureReason.RUN_TIMEOUT: "the time of its run was over",
+    InfrastructureReason.NODE_LOST: "the machine under its pod was lost",
+    InfrastructureReason.POD_PREEMPTED: "a pod of higher priority took its pod's place",
+    InfrastructureReason.POD_DEADLINE: "its pod ran into its deadline",
+    InfrastructureReason.POD_GONE: "its pod was deleted",
+    InfrastructureReason.SERVICE_NOT_READY: "a service beside its tests was not ready in time",
+    InfrastructureReason.CLUSTER_MISSING: "the cluster that it was to run on is not known",
+    InfrastructureReason.CLUSTER_REFUSED: "the cluster refused its pod",
+    InfrastructureReason.CLUSTER_QUOTA: "its team's quota on the cluster was used up",
+    InfrastructureReason.CLUSTER_THROTTLED: "the cluster took no more requests",
+    InfrastructureReason.CLUSTER_UNREACHABLE: "the cluster could not be reached",
 }
 
 _AT_ONCE = frozenset(
@@ -74,6 +94,9 @@ _AT_ONCE = frozenset(
         InfrastructureReason.SPOT,
         InfrastructureReason.OOM_RUNNER,
         InfrastructureReason.RUNNER_ERROR,
+        InfrastructureReason.NODE_LOST,
+        InfrastructureReason.POD_PREEMPTED,
+        InfrastructureReason.POD_GONE,
     }
 )
 """One runner is gone and others are well: the first loss is made good without a wait. The rest needs time to mend."""

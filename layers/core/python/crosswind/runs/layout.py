@@ -146,6 +146,20 @@ def archive_zip_key(run_id: str, archive_id: str) -> str:
     return f"{run_prefix(run_id)}archives/{archive_id}/files.zip"
 
 
+PRICES_KEY = "prices/prices.json"
+"""An operator's own PriceList, in the artifacts bucket; it never expires."""
+
+
+def cost_key(run_id: str, *, round_number: int, prices: str) -> str:
+    """The RunCost of a finished run after a round, by the digest of the prices."""
+    return f"{run_prefix(run_id)}costs/{round_number:02d}-{prices}.json"
+
+
+def use_key(prefix: str) -> str:
+    """CPU and memory of an attempt over time."""
+    return f"{prefix}use.ndjson"
+
+
 def run_report_key(run_id: str, name: str) -> str:
     """One form of the run's report, written anew each time that it is asked for."""
     return f"{run_prefix(run_id)}report/{name}"

@@ -150,6 +150,8 @@ class Work:
     pull_id: str | None = None  # the work list that its runner pulls from
     group: str | None = None  # the load job whose workers begin together
     group_size: int = 1
+    cluster: str | None = None  # whose pods carry it; None: the pool of runners
+    interruptible: bool = False  # its pod may be reclaimed
     borrowed: bool = False  # admitted beyond its team's quota: may be preempted
     preemptions: int = 0
     decision: str | None = None  # why it was admitted when it was, as a sentence

@@ -102,9 +102,13 @@ class RunStore(Protocol):
         ...
 
 
+NOBODYS = "-"
+"""The team of documents that are no team's, such as clusters: no team can have this name."""
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentRecord:
-    """A suite or a framework that is stored under its name."""
+    """A suite, a framework or a cluster that is stored under its name."""
 
     team: str
     name: str
@@ -265,8 +269,8 @@ class Queues(Protocol):
         """Ask for an admission round, at once or after at most 15 minutes."""
         ...
 
-    def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
-        """Hand admitted work to the executor, in batches."""
+    def dispatch(self, messages: Sequence[DispatchMessage], *, after: timedelta = timedelta()) -> None:
+        """Hand admitted work to the executor, in batches: at once, or after at most 15 minutes."""
         ...
 
     def watch(self, run_id: str, *, delay: timedelta) -> None:

@@ -138,6 +138,21 @@ def undelivered(work: Work, *, attempt: int, now: datetime, reason: str, detail:
     return _lose_attempt(work, reason=reason, detail=detail, now=now)
 
 
+def lose_carrier(
+    work: Work, *, carrier: str, epoch: int, now: datetime, reason: str, detail: str
+) -> Transition | None:
+    """What was to carry the work, such as its pod, is gone or cannot start: the attempt is lost at once.
+
+    `carrier` is the runner id that it has or would have; `epoch` the work's when it was launched. None: the work has
+    moved on, or somebody else has it.
+    """
+    if work.state is WorkState.ADMITTED and work.epoch == epoch:
+        return _lose_attempt(work, reason=reason, detail=detail, now=now)
+    if work.state is WorkState.LEASED and work.lease is not None and work.lease.runner_id == carrier:
+        return _lose_attempt(work, reason=reason, detail=detail, now=now)
+    return None
+
+
 # --- the runner's side --------------------------------------------------------------------------------------------
 
 
@@ -315,6 +330,8 @@ def _new_work(ticket: Ticket, token: str, *, token_at: datetime, now: datetime) 
         pull_id=ticket.pull_id,
         group=ticket.group,
         group_size=ticket.group_size,
+        cluster=ticket.cluster,
+        interruptible=ticket.interruptible,
         awaits=ticket.awaits,
         state=WorkState.WAITING,
         version=0,
@@ -383,5 +400,7 @@ def _close(
 
 
 def _dispatch(work: Work) -> Dispatch:
-    message = DispatchMessage(run_id=work.key.run_id, work_id=work.key.work_id, attempt=work.attempt)
+    message = DispatchMessage(
+        run_id=work.key.run_id, work_id=work.key.work_id, attempt=work.attempt, cluster=work.cluster
+    )
     return Dispatch(message)

@@ -145,6 +145,7 @@ def prepare_order(job: Job, *, team: str, archive_size: int, run_seconds: int) -
         command=spec.command,
         args=spec.args,
         env=job.framework.env | spec.env,
+        image=spec.image,
         timeout_seconds=min(run_seconds, MAX_PREPARE_SECONDS),
     )
     return order.model_copy(update={"preparation": base_key(order)})
@@ -164,7 +165,7 @@ def unique(orders: Iterable[tuple[Job, PrepareOrder]]) -> tuple[Preparation, ...
 
 
 def write_preparations(
-    suite: TestSuite, preparations: tuple[Preparation, ...], *, run_id: str
+    suite: TestSuite, preparations: tuple[Preparation, ...], *, run_id: str, cluster: str | None = None
 ) -> tuple[bytes, tuple[Ticket, ...]]:
     """The orders as JSON lines, and a ticket for each that points at its line."""
     key = layout.preparation_orders_key(run_id)
@@ -185,6 +186,7 @@ def write_preparations(
                 concurrency=suite.spec.concurrency,
                 infrastructure_retries=preparation.infrastructure_retries,
                 queue_seconds=duration_seconds(suite.spec.timeout),
+                cluster=cluster,
                 order=OrderRef(key=key, offset=len(lines), length=len(line)),
             )
         )
@@ -193,7 +195,12 @@ def write_preparations(
 
 
 def resolved_suite(
-    suite: TestSuite, tests: tuple[ResolvedTest, ...], *, parameters: Mapping[str, Scalar], run_id: str
+    suite: TestSuite,
+    tests: tuple[ResolvedTest, ...],
+    *,
+    parameters: Mapping[str, Scalar],
+    run_id: str,
+    cluster: str | None = None,
 ) -> ResolvedSuite:
     """The document of a run's suite. Raises InvalidInputError where a stage's condition cannot be decided."""
     return ResolvedSuite(
@@ -204,6 +211,7 @@ def resolved_suite(
         timeout_seconds=duration_seconds(suite.spec.timeout),
         concurrency=suite.spec.concurrency,
         suite_concurrency=suite.spec.suite_concurrency,
+        cluster=cluster,
         stage_names=tuple(stage.name for stage in suite.spec.stages),
         stages=tuple(
             ResolvedStage(
@@ -252,6 +260,9 @@ def resolved_test(job: Job, *, prepare_work_id: str | None, discovery_key: str |
         max_parallel=spec.shards.max_parallel,
         distribution=spec.shards.distribution,
         cpu_millis=_millis(spec.resources.cpu),
+        image=spec.image,
+        interruptible=spec.interruptible and spec.load is None,
+        services=spec.services,
         anti_affinity=spec.anti_affinity,
         load=spec.load,
         fail_fast=spec.fail_fast,

@@ -158,7 +158,6 @@ def _job(
     framework: FrameworkSpec | None,
 ) -> Iterator[Fault]:
     yield from _duration(job.get("timeout"), (*path, "timeout"), most=MAX_TEST_SECONDS)
-    yield from _not_built(job, path, "services")
     yield from _source(_mapping(job.get("source")), (*path, "source"), rules)
     if framework is not None:
         yield from _framework(job, path, framework)

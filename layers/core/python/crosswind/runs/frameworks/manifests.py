@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from pydantic import ValidationError
-
 from crosswind.contracts import spec_text
-from crosswind.contracts.faults import Path, field_errors, field_names, path_text, with_suggestions
+from crosswind.contracts.documents import Fault, document_of, model_of, read_bounded
+from crosswind.contracts.faults import Path
 from crosswind.contracts.frameworks import (
     MANIFEST_ADAPTER,
     MAX_MANIFEST_BYTES,
@@ -18,10 +16,7 @@ from crosswind.contracts.frameworks import (
     Listing,
 )
 from crosswind.contracts.spec_text import Document
-from crosswind.kernel.errors import FieldError, InvalidInputError, TooLargeError
 from crosswind.runs.frameworks.catalogue import builtin_names
-
-Fault = tuple[Path, str, str | None]
 
 _RUN_WORDS = frozenset({"folder", "shard", "shards", "index"})
 _WORDS: Mapping[tuple[str, ...], frozenset[str]] = {
@@ -44,10 +39,7 @@ def parse_manifest(text: str | bytes) -> FrameworkManifest:
         InvalidInputError: With every fault.
         TooLargeError: The text is over 64 KiB.
     """
-    size = len(text if isinstance(text, bytes) else text.encode(errors="surrogatepass"))
-    if size > MAX_MANIFEST_BYTES:
-        raise TooLargeError(f"a manifest has at most {MAX_MANIFEST_BYTES} bytes; this one has {size}")
-    return _parse(spec_text.read_text(text))
+    return _parse(read_bounded(text, noun="manifest", most_bytes=MAX_MANIFEST_BYTES))
 
 
 def parse_manifest_document(document: Mapping[str, Any]) -> FrameworkManifest:
@@ -59,34 +51,11 @@ def parse_manifest_document(document: Mapping[str, Any]) -> FrameworkManifest:
 
 def to_document(manifest: FrameworkManifest) -> dict[str, Any]:
     """The manifest as the document that `parse_manifest_document` reads."""
-    made: dict[str, Any] = manifest.model_dump(
-        mode="json", by_alias=True, exclude_none=True, exclude_unset=True
-    )
-    return made
+    return document_of(manifest)
 
 
 def _parse(document: Document) -> FrameworkManifest:
-    found: dict[Path, FieldError] = {}
-    manifest = None
-    try:
-        manifest = FrameworkManifest.model_validate(document.value, by_alias=True, by_name=False)
-    except ValidationError as error:
-        found = field_errors(error, document.value)
-        names = {
-            path[:-1]: field_names(FrameworkManifest, path[:-1], document.value) for path in found if path
-        }
-        with_suggestions(found, names)
-    ruled = [
-        (path, FieldError(path_text(path), message, expected))
-        for path, message, expected in _faults(document.value)
-        if path not in found
-    ]
-    if manifest is None or found or ruled:
-        faults = [replace(fault, line=document.line(path)) for path, fault in (*found.items(), *ruled)]
-        faults.sort(key=lambda fault: fault.line or 0)
-        what = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise InvalidInputError(f"the manifest has {what}", faults)
-    return manifest
+    return model_of(document, FrameworkManifest, noun="manifest", ruled=_faults(document.value))
 
 
 def _faults(document: object) -> Iterator[Fault]:
@@ -97,6 +66,7 @@ def _faults(document: object) -> Iterator[Fault]:
         yield ("metadata", "team"), "is required", "the team whose suites may use it"
     yield from _words(spec)
     yield from _patterns(spec)
+    yield from _progress(spec)
     for path in (("run", "reports"), ("reports",), ("artifacts",), ("discovery", "files")):
         yield from _globs(spec, path)
     if spec.get("adapter", MANIFEST_ADAPTER) == MANIFEST_ADAPTER:
@@ -152,6 +122,19 @@ def _patterns(spec: Mapping[str, Any]) -> Iterator[Fault]:
             re.compile(pattern)
         except (re.error, OverflowError) as error:
             yield ("spec", "discovery", "pattern"), f"is no regular expression: {error}", None
+
+
+def _progress(spec: Mapping[str, Any]) -> Iterator[Fault]:
+    for kind in ("started", "passed", "failed", "skipped"):
+        for place, text in _texts(_at(spec, ("progress", kind)), ("spec", "progress", kind)):
+            if text.count("{name}") != 1:
+                yield (
+                    place,
+                    "does not say where the test's name stands",
+                    "{name} once, such as `✓ {name} ({})`",
+                )
+            if "}{" in text:
+                yield place, "has two fields beside each other", "text between them"
 
 
 def _globs(spec: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[Fault]:

@@ -171,6 +171,8 @@ def _order(
         command=test.command,
         args=test.args,
         env=test.env | _counters(test, index=index, count=count),
+        image=test.image,
+        services=test.services,
         secret_refs=test.secret_refs,
         selection=part.test_ids,
         pull=pull,
@@ -231,5 +233,7 @@ def _ticket(
         pull_id=order.pull.pull_id if order.pull else None,
         group=order.load.group if order.load else None,
         group_size=len(order.load.workers) if order.load else 1,
+        cluster=suite.cluster,
+        interruptible=test.interruptible,
         order=ref,
     )

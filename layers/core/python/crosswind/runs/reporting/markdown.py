@@ -9,12 +9,14 @@ from html import escape
 
 from crosswind.contracts.requests import VerdictKind
 from crosswind.kernel.pages import whole_text
-from crosswind.runs.reporting.model import CaseRow, RunReport
+from crosswind.runs.reporting.model import CaseRow, LoadMetric, RunReport
 from crosswind.runs.reporting.stacks import plain
 
 MAX_CHARS = 65_000  # GitHub takes 65,536
 _FAILURES = 50
 _CAUSES = 10
+_LOADS = 5
+_METRICS = 20
 _DETAILS = 1_500
 _NAME = 160
 _MESSAGE = 300
@@ -32,7 +34,7 @@ _ACTIVE = re.compile(r"(?<![^\W_])_|_(?![^\W_])|[^\w .,;=+\-%/]", re.ASCII)
 
 def render(report: RunReport) -> bytes:
     """The comment as UTF-8."""
-    head = [_headline(report), "", *_facts(report), "", *_counts(report)]
+    head = [_headline(report), "", *_facts(report), "", *_counts(report), *_loads(report)]
     tail = [*_slowest(report), *_notes(report), ""]
     room = MAX_CHARS - sum(len(line) + 1 for line in (*head, *tail)) - 300
     body: list[str] = []
@@ -72,6 +74,34 @@ def _counts(report: RunReport) -> list[str]:
         f"| {counts.total:,} |" + "".join(f" {getattr(counts, name):,} |" for name in shown),
         "",
     ]
+
+
+def _loads(report: RunReport) -> list[str]:
+    """What load tests measured: the value, the threshold that it was judged by, and the run that it is compared with."""
+    lines: list[str] = []
+    for load in report.load[:_LOADS]:
+        lines += [
+            f"**Load: {_text(load.test[:_NAME])}**",
+            "",
+            "| metric | value | threshold | baseline |",
+            "|---|---:|---|---:|",
+        ]
+        lines += [_metric(each) for each in load.metrics[:_METRICS]]
+        lines.append("")
+    return lines
+
+
+def _metric(metric: LoadMetric) -> str:
+    held = "" if metric.held is None else ("✅ " if metric.held else "❌ ")
+    threshold = f"{held}{_code(metric.threshold[:_NAME])}" if metric.threshold else ""
+    baseline = _amount(metric.baseline, metric.unit) if metric.baseline is not None else ""
+    return (
+        f"| {_code(metric.name[:_NAME])} | {_amount(metric.value, metric.unit)} | {threshold} | {baseline} |"
+    )
+
+
+def _amount(value: float, unit: str) -> str:
+    return _text(f"{value:,.4g} {unit}".strip())
 
 
 def _causes(report: RunReport) -> list[str]:

@@ -28,7 +28,9 @@ from crosswind.runs.folding import lost_work
 from crosswind.runs.history.knowing import flaky_odds, known_failure
 from crosswind.runs.history.model import JobKey, TestHistory
 from crosswind.runs.history.ports import HistoryStore
-from crosswind.runs.model import Case, Run, Work
+from crosswind.runs.model import Case, Run, Work, WorkState
+from crosswind.runs.pods.model import NOT_BEGUN, PodRecord
+from crosswind.runs.pods.ports import PodStore
 from crosswind.runs.ports import ObjectStore, RunStore, WorkStore
 from crosswind.runs.usecases import documents
 from crosswind.runs.usecases.reading import FindRun, verdict_view
@@ -46,6 +48,7 @@ class ExplainRun:
     artifacts: ObjectStore
     history: HistoryStore
     why_waiting: Callable[[str], WaitingView | None]
+    pods: PodStore
 
     def __call__(self, run_id: str, *, actor: Actor) -> WhyView:
         """The answer. Raises NotFoundError, ForbiddenError."""
@@ -61,10 +64,27 @@ class ExplainRun:
             muted=muted,
             first=self._first(red, works),
             lost=self._lost(run, works),
-            made_good=sum(len(work.failures) for work in works if not _is_given_up(work)),
+            made_good=[work for work in works if work.failures and not _is_given_up(work)],
             history_known=answered,
+            pods=self._waiting_pods(run, works),
         )
         return _view(facts)
+
+    def _waiting_pods(self, run: Run, works: Sequence[Work]) -> list[PodRecord]:
+        """Pods of admitted work that have not begun. Their records are read only where some work is in pods."""
+        launched = {
+            (work.key.work_id, work.attempt, work.epoch)
+            for work in works
+            if work.cluster is not None and work.state is WorkState.ADMITTED
+        }
+        if not launched:
+            return []
+        return [
+            record
+            for record in self.pods.of_run(run.run_id)
+            if record.state in NOT_BEGUN
+            and (record.carrier.key.work_id, record.carrier.attempt, record.carrier.epoch) in launched
+        ]
 
     def _failed(self, run: Run) -> tuple[int, int, list[Case]]:
         """How many cases failed, how many of them are muted, and the first of them: those that gate come first."""
@@ -161,7 +181,7 @@ def _view(facts: Facts) -> WhyView:
             for group in alike(facts.failing)
         ),
         lost=tuple(map(_lost_view, facts.lost[:MOST_LOST])),
-        made_good=facts.made_good,
+        made_good=sum(len(work.failures) for work in facts.made_good),
     )
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -27,6 +28,7 @@ SHORTEST_PAUSE = timedelta(
 LONGEST_PAUSE = timedelta(seconds=1)  # what is due sooner is waited for, what is due later is woken for
 TRY_AGAIN_AFTER = timedelta(seconds=2)
 EXPLAIN_EVERY = timedelta(seconds=10)  # of a lane that waits on for the same reason with other numbers
+SAMPLE_EVERY = timedelta(seconds=5)  # of what is at work, for the shares, while nothing waits
 BATCH = 100
 
 _log = logging.getLogger(__name__)
@@ -50,21 +52,49 @@ def admission_of(message: AdmissionMessage, sent_at: datetime) -> Admission | No
 
 @dataclass(frozen=True)
 class EnqueueWork:
-    """Store a ticket as waiting work; work that is already done answers its token at once."""
+    """Store tickets as waiting work; work that is already done answers its token at once.
+
+    Runs are read before and again after the writes: either this sees that a run was closed meanwhile, or whoever closed
+    it saw the work.
+
+    Args:
+        side_by_side: How many tickets are written at once.
+    """
 
     runs: RunStore
     change: ChangeWork
     clock: Clock
+    side_by_side: int = 1
 
-    def __call__(self, message: Admission) -> Work | None:
-        """The work; None when the message is old or doubled. Raises NotFoundError for a run that is not there.
+    def __call__(self, messages: Sequence[Admission]) -> Sequence[bool]:
+        """Whether each was stored, or is old or doubled. Whatever happens to one, the others are stored."""
+        stored = self._each(self._store, messages, self._runs(messages))
+        written = [each for each, well in zip(messages, stored, strict=True) if well]
+        closed = iter(self._each(self._close, written, self._runs(written)))
+        return [well and next(closed) for well in stored]
 
-        The run is read again after the write: either this sees that the run was closed meanwhile, or whoever closed
-        it saw the work.
-        """
+    def _each(
+        self,
+        act: Callable[[Admission, Run | None], object],
+        messages: Sequence[Admission],
+        runs: Mapping[str, Run],
+    ) -> list[bool]:
+        def attempt(message: Admission) -> bool:
+            ticket = message.ticket
+            try:
+                act(message, None if ticket.kind is WorkKind.MONITOR else runs[ticket.run_id])
+            except Exception:  # noqa: BLE001  # also a fault that nobody foresaw is one ticket's own
+                _log.exception("%s of %s was not enqueued", ticket.work_id, ticket.run_id)
+                return False
+            return True
+
+        if self.side_by_side <= 1 or len(messages) <= 1:
+            return [attempt(message) for message in messages]
+        with ThreadPoolExecutor(self.side_by_side) as pool:
+            return list(pool.map(attempt, messages))
+
+    def _store(self, message: Admission, run: Run | None) -> None:
         ticket = message.ticket
-        key = WorkKey(run_id=ticket.run_id, work_id=ticket.work_id)
-        run = self._run(ticket)
 
         def decide(existing: Work | None) -> Transition | None:
             now = self.clock.now()
@@ -77,17 +107,30 @@ class EnqueueWork:
                 closed=_closed(run, ticket, now),
             )
 
-        work = self.change(key, decide)
-        closed = _closed(self._run(ticket), ticket, self.clock.now())
-        if work is None or work.commit is not None or closed is None:
-            return work
-        return self.change(
-            key, lambda stored: protocol.close(stored, closed, now=self.clock.now()) if stored else None
-        )
+        self.change(_key(ticket), decide)
 
-    def _run(self, ticket: Ticket) -> Run | None:
-        """The run whose work it is; None for a monitor, which the chaos area itself cancels when its run is over."""
-        return None if ticket.kind is WorkKind.MONITOR else self.runs.get(ticket.run_id)
+    def _close(self, message: Admission, run: Run | None) -> None:
+        closed = _closed(run, message.ticket, self.clock.now())
+        if closed is not None:
+            self.change(
+                _key(message.ticket),
+                lambda stored: protocol.close(stored, closed, now=self.clock.now()) if stored else None,
+            )
+
+    def _runs(self, messages: Sequence[Admission]) -> dict[str, Run]:
+        """Those that can be read. A monitor has none: the chaos area itself cancels it when its run is over."""
+        wanted = {each.ticket.run_id for each in messages if each.ticket.kind is not WorkKind.MONITOR}
+        found = {}
+        for run_id in sorted(wanted):
+            try:
+                found[run_id] = self.runs.get(run_id)
+            except CrosswindError:
+                _log.warning("run %s could not be read for its tickets", run_id, exc_info=True)
+        return found
+
+
+def _key(ticket: Ticket) -> WorkKey:
+    return WorkKey(run_id=ticket.run_id, work_id=ticket.work_id)
 
 
 def _closed(run: Run | None, ticket: Ticket, now: datetime) -> Closed | None:
@@ -137,8 +180,11 @@ class RunScheduler:
     defaults: Capacity
     pause: Callable[[float], object]
 
-    def __call__(self) -> int:
-        """How many were admitted here; 0 when another scheduler is at it, who sees that it was wanted."""
+    def __call__(self, *, until: datetime | None = None) -> int:
+        """How many were admitted here; 0 when another scheduler is at it, who sees that it was wanted.
+
+        After `until` no further round begins, however soon that is: the caller's own time may be short.
+        """
         self.queue.want()
         now = self.clock.now()
         term = self.queue.lead(self.owner, now=now, duration=TERM)
@@ -147,7 +193,8 @@ class RunScheduler:
             if left is not None:
                 self.queues.wake_scheduler(after=left)
             return 0
-        sitting = _Sitting(term, ends=now + LONGEST_SITTING, account=term.account)
+        ends = now + LONGEST_SITTING
+        sitting = _Sitting(term, ends=min(ends, until or ends), account=term.account)
         try:
             self._sit(sitting)
         except WriteConflictError:
@@ -193,12 +240,17 @@ class RunScheduler:
         return bool(decided.admitted) or taken_back
 
     def _decide(self, sitting: _Sitting, now: datetime) -> Round:
-        """Decide over the first entries of each lane; list more of those that have used theirs up."""
+        """Decide over the first entries of each lane; list more of those that have used theirs up.
+
+        Where nothing waits, as when a large run ends and each end wakes the scheduler, what is at work is only sampled.
+        """
+        sitting.lines = self.queue.lanes()
+        self.lanes.refresh(sitting.lines)
+        if not sitting.lines and sitting.account is not None and now < sitting.account.at + SAMPLE_EVERY:
+            return Round((), account=sitting.account)
         rules = self.queue.rules()
         capacity = rules.capacity(self.defaults)
         usage = Usage(self.queue.active(), sitting.account)
-        sitting.lines = self.queue.lanes()
-        self.lanes.refresh(sitting.lines)
         while True:
             queue = self.lanes.queue(paused=rules.paused_runs, leaving_out=sitting.passed_over)
             decided = admit(queue, usage, capacity, now)
@@ -317,23 +369,20 @@ class AdmitWork:
 
         A ticket that fails is tried once more after the round: delivered again, it comes minutes later.
         """
+        until = self.enqueue.clock.now() + LONGEST_SITTING  # storing tickets takes of the same time limit
         tickets = {index: message for index, message in enumerate(messages) if message is not None}
         failed = self._enqueue(tickets)
-        self.schedule()
+        self.schedule(until=until)
         if not failed:
             return []
         still_failed = self._enqueue(failed)
         if len(still_failed) < len(failed):
-            self.schedule()
+            self.schedule(until=until)
         return sorted(still_failed)
 
     def _enqueue(self, tickets: Mapping[int, Admission]) -> dict[int, Admission]:
-        """Those that failed. Whatever happens to one ticket, the others are not delivered again for it."""
-        failed = {}
-        for index, message in tickets.items():
-            try:
-                self.enqueue(message)
-            except Exception:  # noqa: BLE001  # also a fault that nobody foresaw is one ticket's own
-                _log.exception("%s of %s was not enqueued", message.ticket.work_id, message.ticket.run_id)
-                failed[index] = message
-        return failed
+        """Those that failed."""
+        stored = self.enqueue(list(tickets.values()))
+        return {
+            index: ticket for (index, ticket), well in zip(tickets.items(), stored, strict=True) if not well
+        }

@@ -1,7 +1,7 @@
 """Starting a run."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -67,6 +67,7 @@ class SubmitRun:
     rules: Rules
     queue_limit: int
     experiments: Experiments
+    choose_cluster: Callable[[TestSuite], str | None]  # ChooseCluster
 
     def __call__(
         self,
@@ -158,9 +159,10 @@ class SubmitRun:
         revision = revision_of(told, [order.source for _, order in orders])
         earlier = {order.preparation: self._earlier(order) for _, order in orders}
         wanted = resolving.unique((job, order) for job, order in orders if earlier[order.preparation] is None)
-        lines, tickets = resolving.write_preparations(suite, wanted, run_id=run_id)
+        cluster = self.choose_cluster(suite)
+        lines, tickets = resolving.write_preparations(suite, wanted, run_id=run_id, cluster=cluster)
         resolved = resolving.resolved_suite(
-            suite, _tests(orders, wanted, earlier), parameters=parameters, run_id=run_id
+            suite, _tests(orders, wanted, earlier), parameters=parameters, run_id=run_id, cluster=cluster
         ).model_copy(update={"goal": goal})
         execution = RunExecutionInput(run_id=run_id, preparations=tickets)
         documents.write(self.artifacts, layout.spec_key(run_id), resolved)
