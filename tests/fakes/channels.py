@@ -25,7 +25,7 @@ class MemoryQueues:
         else:
             self.wakes += 1
 
-    def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
+    def dispatch(self, messages: Sequence[DispatchMessage], *, after: timedelta = timedelta()) -> None:
         self.dispatched.extend(messages)
 
     def watch(self, run_id: str, *, delay: timedelta) -> None:

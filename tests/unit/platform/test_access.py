@@ -20,8 +20,10 @@ ALLOWED = {
         Action.START_EXPERIMENTS,
         Action.RELEASE_CHAOS,
         Action.SET_POLICIES,
+        Action.SET_CLUSTERS,
     },
-    Role.EDITOR: set(Action) - {Action.SET_QUOTAS, Action.RELEASE_CHAOS, Action.SET_POLICIES},
+    Role.EDITOR: set(Action)
+    - {Action.SET_QUOTAS, Action.RELEASE_CHAOS, Action.SET_POLICIES, Action.SET_CLUSTERS},
     Role.ADMIN: set(Action),
 }
 

@@ -60,11 +60,20 @@ class StoreSettings(Settings):
     sources_bucket: str
     admission_queue_url: str
     executor_queue_url: str
+    launch_queue_url: str  # work for pods
+    default_cluster: str  # where work goes whose suite and team name none; empty: to the pool of runners
     watch_queue_url: str
     live_table: str
     live_queue_url: str
     event_bus_name: str
     retention_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterCallerSettings(StoreSettings):
+    """Launcher and observer: they call clusters, and tell the agents of pods what to know."""
+
+    region: str
 
 
 @dataclass(frozen=True, kw_only=True)

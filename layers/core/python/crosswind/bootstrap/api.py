@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crosswind.runs.usecases.reading import FindRun, GetRun, ListRuns
     from crosswind.runs.usecases.reading_artifacts import ListArtifacts
     from crosswind.runs.usecases.reading_history import GetTestHistory, ListFlaky
+    from crosswind.runs.usecases.reading_pods import ListPods
     from crosswind.runs.usecases.reading_results import ListResults, ReadLogs
     from crosswind.runs.usecases.reporting import ReportRun
     from crosswind.runs.usecases.rerunning import RerunRun
@@ -162,6 +163,7 @@ def explain_run() -> "ExplainRun":
         artifacts=stores.artifacts(settings),
         history=stores.history_store(settings),
         why_waiting=why_waiting(),
+        pods=stores.pod_store(_settings()),
     )
 
 
@@ -208,6 +210,15 @@ def list_runs() -> "ListRuns":
     from crosswind.runs.usecases.reading import ListRuns
 
     return ListRuns(runs=stores.run_store(_settings()), guard=_GUARD)
+
+
+@cache
+def list_pods() -> "ListPods":
+    """ListPods."""
+    from crosswind.runs.usecases.reading_pods import ListPods
+
+    settings = _settings()
+    return ListPods(find=find_run(), pods=stores.pod_store(settings), works=stores.work_store(settings))
 
 
 @cache

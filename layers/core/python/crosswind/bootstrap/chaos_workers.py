@@ -67,6 +67,7 @@ def preflight_check() -> "CheckPreflight":
         tell=_tell(),
         clock=_CLOCK,
         refused_addresses=tuple(filter(None, settings.refused_addresses.split(","))),
+        cluster=settings.default_cluster or None,
     )
 
 
@@ -88,6 +89,7 @@ def inject_step() -> "InjectStep":
         tell=_tell(),
         clock=_CLOCK,
         pause=time.sleep,
+        cluster=settings.default_cluster or None,
     )
 
 
@@ -121,6 +123,7 @@ def recover() -> "Recover":
         publish_phase=_publish_phase(),
         tell=_tell(),
         clock=_CLOCK,
+        cluster=_settings().default_cluster or None,
     )
 
 

@@ -162,3 +162,8 @@ def _client(service: str, *, endpoint_url: str | None = None, **options: Any) ->
     )
     with _making:
         return _session().create_client(service, config=config, endpoint_url=endpoint_url)
+
+
+def aws_session() -> "Session":
+    """The session itself, for what signs by itself."""
+    return _session()

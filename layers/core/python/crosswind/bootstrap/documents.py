@@ -1,4 +1,4 @@
-"""Use cases of the API on suites and frameworks; each made once, at first use."""
+"""Use cases of the API on suites, frameworks and clusters; each made once, at first use."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from crosswind.settings import ControlSettings
 
 if TYPE_CHECKING:
     from crosswind.runs.spec_rules import Rules
+    from crosswind.runs.usecases.clusters import DeleteCluster, GetCluster, ListClusters, PutCluster
     from crosswind.runs.usecases.frameworks import DeleteFramework, GetFramework, ListFrameworks, PutFramework
     from crosswind.runs.usecases.suites import DeleteSuite, GetSuite, ListSuites, PutSuite, ValidateSuite
 
@@ -92,6 +93,38 @@ def delete_framework() -> "DeleteFramework":
     from crosswind.runs.usecases.frameworks import DeleteFramework
 
     return DeleteFramework(stores.framework_store(_settings()), guard=_GUARD)
+
+
+@cache
+def put_cluster() -> "PutCluster":
+    """PutCluster."""
+    from crosswind.runs.usecases.clusters import PutCluster
+
+    return PutCluster(stores.cluster_store(_settings()), guard=_GUARD, clock=SystemClock())
+
+
+@cache
+def get_cluster() -> "GetCluster":
+    """GetCluster."""
+    from crosswind.runs.usecases.clusters import GetCluster
+
+    return GetCluster(stores.cluster_store(_settings()), guard=_GUARD)
+
+
+@cache
+def list_clusters() -> "ListClusters":
+    """ListClusters."""
+    from crosswind.runs.usecases.clusters import ListClusters
+
+    return ListClusters(stores.cluster_store(_settings()), guard=_GUARD)
+
+
+@cache
+def delete_cluster() -> "DeleteCluster":
+    """DeleteCluster."""
+    from crosswind.runs.usecases.clusters import DeleteCluster
+
+    return DeleteCluster(stores.cluster_store(_settings()), guard=_GUARD)
 
 
 def suite_rules() -> "Rules":

@@ -1,10 +1,6 @@
-"""What a runner needs: the protocol's use cases on AWS, and what its operator may set beside RunnerSettings."""
+"""What a runner needs: the protocol's use cases on AWS."""
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosswind.bootstrap import clients, stores
@@ -21,40 +17,10 @@ from crosswind.runs.usecases.pulling import (
     OpenWorkList,
     ReturnBatch,
 )
-from crosswind.settings import RunnerSettings, SettingsError
+from crosswind.settings import RunnerSettings
 
 if TYPE_CHECKING:
     from crosswind.adapters.aws.measurements import AwsMeasurements
-
-
-@dataclass(frozen=True, slots=True)
-class RunnerOptions:
-    """Optional variables of a runner.
-
-    CROSSWIND_TEST_PYTHON: the folder that holds the tests' own `python`; it comes first on their PATH.
-    CROSSWIND_TEST_UID: the user to run tests as, by number, where the runner is root.
-    CROSSWIND_TEST_ENV: names of further variables that tests may see, separated by commas.
-    """
-
-    test_python: Path | None
-    test_uid: int | None
-    test_env: frozenset[str]
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> "RunnerOptions":
-        """Raises SettingsError for a user that is no number, or that only root could switch to."""
-        source = os.environ if environ is None else environ
-        python, uid = source.get("CROSSWIND_TEST_PYTHON"), source.get("CROSSWIND_TEST_UID")
-        if uid is not None and not uid.isdecimal():
-            raise SettingsError(f"CROSSWIND_TEST_UID is {uid!r}, not a number")
-        if uid is not None and os.geteuid() != 0:
-            raise SettingsError("CROSSWIND_TEST_UID is set, and only a runner started as root can use it")
-        names = source.get("CROSSWIND_TEST_ENV", "").split(",")
-        return cls(
-            test_python=Path(python).absolute() if python else None,
-            test_uid=int(uid) if uid is not None else None,
-            test_env=frozenset(name.strip() for name in names if name.strip()),
-        )
 
 
 @cache

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from crosswind.runs.history.ports import HistoryStore, QuarantineStore
     from crosswind.runs.live.ports import ConnectionStore, LiveQueue, Sockets, WatchStore
     from crosswind.runs.load.ports import BarrierStore
+    from crosswind.runs.pods.ports import PodStore
     from crosswind.runs.ports import (
         DocumentStore,
         EventBus,
@@ -53,6 +54,24 @@ def framework_store(settings: StoreSettings) -> "DocumentStore":
     from crosswind.adapters.aws.document_store import FRAMEWORKS, DynamoDocumentStore
 
     return DynamoDocumentStore(dynamo=_dynamo(), table=settings.runs_table, kind=FRAMEWORKS)
+
+
+@cache
+def cluster_store(settings: StoreSettings) -> "DocumentStore":
+    """Clusters."""
+    from crosswind.adapters.aws.document_store import CLUSTERS, DynamoDocumentStore
+
+    return DynamoDocumentStore(dynamo=_dynamo(), table=settings.runs_table, kind=CLUSTERS)
+
+
+@cache
+def pod_store(settings: StoreSettings) -> "PodStore":
+    """Pods of runs."""
+    from crosswind.adapters.aws.pod_store import DynamoPodStore
+
+    return DynamoPodStore(
+        dynamo=_dynamo(), table=settings.runs_table, retention=timedelta(days=settings.retention_days)
+    )
 
 
 @cache
@@ -191,6 +210,7 @@ def queues(settings: StoreSettings) -> "Queues":
         client=clients.sqs(),
         admission_url=settings.admission_queue_url,
         executor_url=settings.executor_queue_url,
+        launch_url=settings.launch_queue_url,
         watch_url=settings.watch_queue_url,
     )
 

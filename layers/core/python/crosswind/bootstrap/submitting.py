@@ -36,6 +36,7 @@ def submit_stored_run() -> "SubmitRun":
 
 def _with(experiments: "Experiments") -> "SubmitRun":
     """SubmitRun."""
+    from crosswind.runs.usecases.clusters import ChooseCluster
     from crosswind.runs.usecases.submitting import SubmitRun
 
     settings = ControlSettings.from_env()
@@ -53,4 +54,5 @@ def _with(experiments: "Experiments") -> "SubmitRun":
         rules=documents.suite_rules(),
         queue_limit=settings.queue_limit,
         experiments=experiments,
+        choose_cluster=ChooseCluster(stores.cluster_store(settings), settings.default_cluster or None),
     )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Use cases are imported where they are made: a handler pays for the one that it uses.
 # ruff: noqa: PLC0415
 
+_TICKETS_SIDE_BY_SIDE = 10  # all that one delivery brings
+
 
 @cache
 def admit_work() -> "AdmitWork":
@@ -42,7 +44,12 @@ def admit_work() -> "AdmitWork":
         defaults=stores.default_capacity(settings),
         pause=time.sleep,
     )
-    enqueue = EnqueueWork(runs=stores.run_store(settings), change=_change(), clock=SystemClock())
+    enqueue = EnqueueWork(
+        runs=stores.run_store(settings),
+        change=_change(),
+        clock=SystemClock(),
+        side_by_side=_TICKETS_SIDE_BY_SIDE,
+    )
     return AdmitWork(enqueue=enqueue, schedule=schedule)
 
 

@@ -26,6 +26,7 @@ _NEEDED = {
     Action.HALT_CHAOS: Role.RUNNER,
     Action.RELEASE_CHAOS: Role.ADMIN,
     Action.SET_POLICIES: Role.ADMIN,
+    Action.SET_CLUSTERS: Role.ADMIN,
 }
 
 

@@ -1,15 +1,21 @@
-"""Documents that a team stores under a name, its suites and its frameworks, in the runs table."""
+"""Documents that are stored under a name in the runs table: a team's suites and frameworks, and clusters."""
 
 import re
 from dataclasses import dataclass
 
 from crosswind.adapters.aws.cursors import read_cursor, write_cursor
 from crosswind.adapters.aws.dynamo import Dynamo
-from crosswind.adapters.aws.keys import FRAMEWORK_PREFIX, SUITE_PREFIX, document_key, team_partition
+from crosswind.adapters.aws.keys import (
+    CLUSTER_PREFIX,
+    FRAMEWORK_PREFIX,
+    SUITE_PREFIX,
+    document_key,
+    team_partition,
+)
 from crosswind.adapters.aws.run_items import document_item, read_document
 from crosswind.kernel.errors import NotFoundError
 from crosswind.kernel.paging import Page
-from crosswind.runs.ports import DocumentRecord
+from crosswind.runs.ports import NOBODYS, DocumentRecord
 
 _NAME = re.compile(r"[a-z0-9][-a-z0-9.]{0,62}")
 
@@ -24,6 +30,7 @@ class Kind:
 
 SUITES = Kind("suite", SUITE_PREFIX)
 FRAMEWORKS = Kind("framework", FRAMEWORK_PREFIX)
+CLUSTERS = Kind("cluster", CLUSTER_PREFIX)
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,12 @@ class DynamoDocumentStore:
     def get(self, team: str, name: str) -> DocumentRecord:
         item = self.dynamo.get(self.table, document_key(self.kind.prefix, team, name))
         if item is None:
-            raise NotFoundError(f"team {team} has no {self.kind.noun} {name}")
+            raise NotFoundError(self._missing(team, name))
         return read_document(item)
 
     def delete(self, team: str, name: str) -> None:
         if self.dynamo.delete(self.table, document_key(self.kind.prefix, team, name)) is None:
-            raise NotFoundError(f"team {team} has no {self.kind.noun} {name}")
+            raise NotFoundError(self._missing(team, name))
 
     def list_documents(self, team: str, *, limit: int, cursor: str | None) -> Page[DocumentRecord]:
         after = read_cursor(cursor, team=team, form=_NAME)
@@ -64,3 +71,7 @@ class DynamoDocumentStore:
             if len(found) > limit:
                 return Page(tuple(found[:limit]), write_cursor(team=team, last=found[limit - 1].name))
         return Page(tuple(found), None)
+
+    def _missing(self, team: str, name: str) -> str:
+        owner = "there is" if team == NOBODYS else f"team {team} has"
+        return f"{owner} no {self.kind.noun} {name}"

@@ -23,6 +23,7 @@ BARRIER_JUDGED = "JUDGED"
 BARRIER_READY_PREFIX = "READY#"
 SUITE_PREFIX = "SUITE#"
 FRAMEWORK_PREFIX = "FRAMEWORK#"
+CLUSTER_PREFIX = "CLUSTER#"
 SCHEDULE_PREFIX = "SCHEDULE#"
 TRIGGER_PREFIX = "TRIGGER#"
 OUTBOX = "OUTBOX"
@@ -104,6 +105,21 @@ def lost_batch_key(run_id: str, pull_id: str, stripe: int, number: int) -> Key:
 def barrier_partition(run_id: str, group: str) -> str:
     """A load job's barrier: what its workers read each second lies together, apart from the run's own partition."""
     return f"BARRIER#{run_id}#{group}"
+
+
+def pods_partition(run_id: str) -> str:
+    """The pods of a run, apart from its own partition: a launcher and an observer write here all the time."""
+    return f"PODS#{run_id}"
+
+
+def pod_key(run_id: str, work_id: str, attempt: int, epoch: int) -> Key:
+    """What is kept of one launch of an attempt."""
+    return key(pods_partition(run_id), f"{work_id}#{attempt:03d}#{epoch:06d}")
+
+
+def caretaker_key(cluster: str) -> Key:
+    """The controller that looks after a cluster. A partition of its own: it is written all the time."""
+    return key(f"CARETAKER#{cluster}", "CARETAKER")
 
 
 def team_partition(team: str) -> str:

@@ -34,6 +34,7 @@ class SqsQueues:
     client: "SQSClient"
     admission_url: str
     executor_url: str
+    launch_url: str
     watch_url: str
     pause: Callable[[float], None] = field(default=time.sleep, repr=False)
 
@@ -45,9 +46,15 @@ class SqsQueues:
                 DelaySeconds=_delay_seconds(after),
             )
 
-    def dispatch(self, messages: Sequence[DispatchMessage]) -> None:
-        for start in range(0, len(messages), _BATCH):
-            self._send([message.to_wire() for message in messages[start : start + _BATCH]])
+    def dispatch(self, messages: Sequence[DispatchMessage], *, after: timedelta = timedelta()) -> None:
+        for url, chosen in (
+            (self.executor_url, [each for each in messages if each.cluster is None]),
+            (self.launch_url, [each for each in messages if each.cluster is not None]),
+        ):
+            for start in range(0, len(chosen), _BATCH):
+                self._send(
+                    url, [message.to_wire() for message in chosen[start : start + _BATCH]], after=after
+                )
 
     def watch(self, run_id: str, *, delay: timedelta) -> None:
         with aws_errors("sqs"):
@@ -57,12 +64,15 @@ class SqsQueues:
                 DelaySeconds=_delay_seconds(delay),
             )
 
-    def _send(self, bodies: Sequence[str]) -> None:
+    def _send(self, url: str, bodies: Sequence[str], *, after: timedelta) -> None:
         """Send one batch, and again what of it the service could not take."""
-        entries: list[Any] = [{"Id": str(number), "MessageBody": body} for number, body in enumerate(bodies)]
+        delay = {"DelaySeconds": _delay_seconds(after)} if after else {}
+        entries: list[Any] = [
+            {"Id": str(number), "MessageBody": body, **delay} for number, body in enumerate(bodies)
+        ]
         for attempt in range(_ATTEMPTS):
             with aws_errors("sqs"):
-                answer = self.client.send_message_batch(QueueUrl=self.executor_url, Entries=entries)
+                answer = self.client.send_message_batch(QueueUrl=url, Entries=entries)
             failed = {failure["Id"]: failure for failure in answer.get("Failed", [])}
             if not failed:
                 return

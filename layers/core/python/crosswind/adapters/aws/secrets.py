@@ -1,4 +1,4 @@
-"""The team's secrets in Secrets Manager, named `crosswind/<stage>/<team>/<name>`."""
+"""Secrets in Secrets Manager: the teams' as `crosswind/<stage>/<team>/<name>`, and those of clusters apart from them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,13 +22,22 @@ class SecretsManagerSecrets:
     stage: str
 
     def get(self, team: str, name: str) -> str:
+        """A team's secret. Raises NotFoundError."""
+        return self._read(f"crosswind/{self.stage}/{team}/{name}", f"team {team} has no secret {name}")
+
+    def of_clusters(self, name: str) -> str:
+        """Credentials of a cluster, under names that no runner may read. Raises NotFoundError."""
+        secret = f"crosswind-clusters/{self.stage}/{name}"
+        return self._read(secret, f"there is no secret {secret}")
+
+    def _read(self, secret: str, missing: str) -> str:
         with aws_errors("secretsmanager"):
             try:
-                answer = self.client.get_secret_value(SecretId=f"crosswind/{self.stage}/{team}/{name}")
+                answer = self.client.get_secret_value(SecretId=secret)
             except ClientError as error:
                 if error_code(error) not in _MISSING:
                     raise
-                raise NotFoundError(f"team {team} has no secret {name}") from error
+                raise NotFoundError(missing) from error
         if "SecretString" in answer:
             return answer["SecretString"]
         return answer["SecretBinary"].decode()

@@ -132,7 +132,7 @@ def monitor_order(run: ExperimentRun) -> str:
     ).to_wire()
 
 
-def monitor_ticket(run: ExperimentRun, *, awaits: int | None) -> Ticket:
+def monitor_ticket(run: ExperimentRun, *, awaits: int | None, cluster: str | None = None) -> Ticket:
     """The same work whatever is waited for: it comes before all tests, and is not tried again."""
     return Ticket(
         run_id=run.run_id,
@@ -149,6 +149,7 @@ def monitor_ticket(run: ExperimentRun, *, awaits: int | None) -> Ticket:
         cpu_millis=_MONITOR_CPU_MILLIS,
         memory_mib=_MONITOR_MEMORY_MIB,
         awaits=awaits,
+        cluster=cluster,
         order=OrderRef(key=layout.order_key(run.run_id), offset=0, length=len(monitor_order(run).encode())),
     )
 

@@ -72,6 +72,7 @@ class InjectStep:
     tell: Tell
     clock: Clock
     pause: Callable[[float], None]
+    cluster: str | None = None  # where monitors run; None: in the pool of runners
 
     def __call__(self, run_id: str, *, step: int) -> EngineAnswer:
         """Watch next, or recover. Raises RetryableError."""
@@ -79,7 +80,7 @@ class InjectStep:
         if run.abort is not None or run.state not in _INJECTABLE or step < run.step:
             return _recover(run.abort.reason if run.abort else f"the run is {run.state.value}")
         if run.state is RunState.MONITORING and run.step == step:
-            return _watch(run, step)
+            return self._watch(run, step)
         try:
             self._check_time(run, step)
             self._check_monitor(run, step)
@@ -93,7 +94,7 @@ class InjectStep:
             run = self.record_abort.without_cancel(run_id, cause=stop.cause, reason=str(stop), by=ENGINE)
             return _recover(run.abort.reason if run.abort else str(stop))
         self.publish_phase(run)
-        return _watch(run, step)
+        return self._watch(run, step)
 
     def _check_time(self, run: ExperimentRun, step: int) -> None:
         over = self.clock.now() + timedelta(seconds=planning.hold_seconds(run)[step])
@@ -275,17 +276,16 @@ class InjectStep:
                 run, Occasion.RECOVERY_UNVERIFIED, f"{injection.fault} of step {injection.step}: {told}"
             )
 
+    def _watch(self, run: ExperimentRun, step: int) -> EngineAnswer:
+        ticket = planning.monitor_ticket(run, awaits=1 + step, cluster=self.cluster)
+        return EngineAnswer(next=Next.PROCEED, step=step, ticket=ticket)
+
 
 def _refuse_if_over(run: ExperimentRun) -> None:
     if run.abort is not None:
         raise _StopError(run.abort.cause, run.abort.reason)
     if run.state not in _INJECTABLE:
         raise _StopError(AbortCause.ENGINE, f"the run is {run.state.value}")
-
-
-def _watch(run: ExperimentRun, step: int) -> EngineAnswer:
-    ticket = planning.monitor_ticket(run, awaits=1 + step)
-    return EngineAnswer(next=Next.PROCEED, step=step, ticket=ticket)
 
 
 def _recover(reason: str) -> EngineAnswer:

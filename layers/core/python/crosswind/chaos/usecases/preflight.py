@@ -70,6 +70,7 @@ class CheckPreflight:
     tell: Tell
     clock: Clock
     refused_addresses: tuple[str, ...]
+    cluster: str | None = None  # where monitors run; None: in the pool of runners
 
     def __call__(self, run_id: str) -> EngineAnswer:
         """Proceed with the ticket of the monitor, end this execution blocked, or recover. Raises RetryableError."""
@@ -164,7 +165,7 @@ class CheckPreflight:
         self.tell(
             run, Occasion.STARTED, f"{len(injections)} injections into {targets} target{plural} are planned"
         )
-        ticket = planning.monitor_ticket(run, awaits=_FIRST_ANNOUNCEMENT)
+        ticket = planning.monitor_ticket(run, awaits=_FIRST_ANNOUNCEMENT, cluster=self.cluster)
         return EngineAnswer(next=Next.PROCEED, step=1, ticket=ticket)
 
     def _put(self, key: str, text: str) -> None:

@@ -42,6 +42,7 @@ class Recover:
     publish_phase: PublishPhase
     tell: Tell
     clock: Clock
+    cluster: str | None = None  # where monitors run; None: in the pool of runners
 
     def __call__(
         self,
@@ -145,7 +146,7 @@ class Recover:
         if not undoing.ever_asked(injections) or not state.leased:
             self.monitors.cancel(run.run_id, reason="nothing was injected")
             return None
-        return planning.monitor_ticket(run, awaits=None)
+        return planning.monitor_ticket(run, awaits=None, cluster=self.cluster)
 
 
 def _is_told(attempts: int) -> bool:

@@ -1,0 +1,1 @@
+"""Kubernetes' words stay in here."""
