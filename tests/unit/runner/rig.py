@@ -207,7 +207,7 @@ class Rig:
                 clock=clock,
                 pulling=self.pulling,
                 join=JoinBarrier(self.barriers, clock),
-                watch=Watch(
+                open_watch=lambda: Watch(
                     announce=Announce(change, clock),
                     measurements=lambda: self.measurements,
                     environment=environment(),

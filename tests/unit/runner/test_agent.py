@@ -6,7 +6,7 @@ from typing import Any
 
 import psutil
 
-from crosswind.contracts.work import WorkOutcome
+from crosswind.contracts.work import DispatchMessage, WorkOutcome
 from crosswind.kernel.errors import DependencyError, LeaseLostError
 from crosswind.runner.faults import Cause, Interruption
 from crosswind.runner.heartbeat import Heartbeat
@@ -158,3 +158,23 @@ def test_heartbeats_survive_a_lost_connection_and_notice_a_lost_lease() -> None:
     assert interruption.cause is Cause.LEASE_LOST
     assert heartbeat.stop().version == 1
     assert len(beats) == 3
+
+
+def test_a_runner_of_one_job_carries_out_its_work_and_no_other(rig: Rig) -> None:
+    rig.admit(rig.shard({}, command="true"))
+    rig.admit(rig.shard({}, command="true"), number=1)
+    key = make_work(1).key
+
+    rig.agent.run_once(DispatchMessage(run_id=key.run_id, work_id=key.work_id, attempt=1))
+
+    assert rig.works.items[key].state is WorkState.DONE
+    assert rig.works.items[make_work().key].state is WorkState.ADMITTED
+    assert len(rig.queue.messages) == 2, "no queue is read"
+
+
+def test_a_runner_of_one_job_that_comes_too_late_takes_nothing(rig: Rig) -> None:
+    rig.admit(rig.shard({}, command="true"))
+
+    rig.agent.run_once(DispatchMessage(run_id=rig.work().key.run_id, work_id="shard-00000", attempt=2))
+
+    assert rig.work().state is WorkState.ADMITTED

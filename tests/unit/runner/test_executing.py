@@ -1,7 +1,9 @@
 """A shard from its message to its commit."""
 
+import json
 import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +54,24 @@ def test_a_command_runs_and_its_reports_artifacts_log_and_result_are_uploaded(ri
     assert "shard 1 of 4" in rig.log()
     assert result.log_bytes == len(rig.log())
     assert not list(rig.folder.glob("attempts/*/*"))
+
+
+def test_what_the_tests_used_is_in_the_result_and_its_course_beside_the_log(rig: Rig) -> None:
+    rig.carry_out(rig.shard({}, command="sleep 1.3"))
+    use = rig.result().use
+    assert use is not None
+    assert use.source == "processes"
+    assert use.samples == 1
+    assert use.memory_max_mib > 0
+    assert use.series is not None
+    stored = rig.artifacts.objects[use.series.key].data
+    assert len(stored) == use.series.size
+    assert json.loads(stored)["memoryMib"] == use.memory_max_mib
+
+
+def test_a_command_that_ends_at_once_has_used_nothing_that_was_seen(rig: Rig) -> None:
+    rig.carry_out(rig.shard({}, command="true"))
+    assert rig.result().use is None
 
 
 def test_an_old_report_in_the_archive_is_no_evidence(rig: Rig) -> None:
@@ -241,3 +261,22 @@ def test_events_tell_of_each_test_and_keep_attempts_and_retries_apart(rig: Rig) 
     assert outcomes == ["failed", "failed", "failed", "passed"]
     retry = next(event for event in rig.events() if event.step == "retry-1")
     assert rig.log().encode()[retry.log_offset :].startswith(b"[crosswind] Retry 1 of 1")
+
+
+def test_tests_that_replace_their_folder_by_a_link_have_nothing_uploaded_that_lies_there(
+    rig: Rig, tmp_path: Path
+) -> None:
+    """In a pod the agent could read what lies there, such as the token of its role, and the tests could not."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "token").write_text("of the agent")
+    order = rig.shard(
+        {"note": ""},
+        command=f"mv ../work ../gone && ln -s {secrets} ../work",
+        artifacts=("**/*", "token"),
+        reports=("token",),
+    )
+    rig.carry_out(order)
+    assert not [key for key, each in rig.artifacts.objects.items() if b"of the agent" in each.data]
+    (failure,) = rig.work().failures
+    assert "is a link that leads out of the source" in failure.detail

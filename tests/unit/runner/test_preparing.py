@@ -1,7 +1,9 @@
 """A preparation: sources, setup, packing, discovery, reuse."""
 
+import gzip
 import subprocess
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -112,11 +114,28 @@ def test_a_virtual_environment_of_links_is_refused_with_advice(rig: Rig) -> None
     assert "python -m venv --copies" in error
 
 
+@pytest.mark.parametrize("linked", ["{work}", "{work}/folder"])
+def test_a_setup_cannot_have_packed_what_lies_elsewhere(rig: Rig, tmp_path: Path, linked: str) -> None:
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "token").write_text("of the agent")
+    target = linked.format(work="../work")
+    order = rig.preparation(
+        {"folder/note": ""},
+        setup=(f"mv {target} ../gone && ln -s {secrets} {target}",),
+        framework="command",
+        command="true",
+    )
+    assert rig.carry_out(order).state is WorkState.DONE
+    for each in rig.sources.objects.values():
+        assert b"of the agent" not in gzip.decompress(each.data)
+
+
 def test_a_sparse_link_and_a_socket_are_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / ".git").mkdir(parents=True)
     (folder / "out").symlink_to("../../etc")
-    left_out = pack(folder, tmp_path / "packed")
+    left_out = pack(folder, BytesIO())
     assert left_out == ("the link 'out' leads to '../../etc', out of the working directory",)
 
 
@@ -127,11 +146,11 @@ def test_what_could_not_be_unpacked_again_is_not_packed(tmp_path: Path) -> None:
         (folder / name).write_text(name)
     for limits in (ArchiveLimits(entries=2), ArchiveLimits(unpacked_bytes=2)):
         with pytest.raises(ArchiveRefusedError, match="more than 2"):
-            pack(folder, tmp_path / "packed", limits=limits)
-    assert pack(folder, tmp_path / "packed", limits=ArchiveLimits(entries=3, unpacked_bytes=3)) == ()
+            pack(folder, BytesIO(), limits=limits)
+    assert pack(folder, BytesIO(), limits=ArchiveLimits(entries=3, unpacked_bytes=3)) == ()
     (folder / "d" / "e").mkdir(parents=True)
     with pytest.raises(ArchiveRefusedError, match="more than 1 folders"):
-        pack(folder, tmp_path / "packed", limits=ArchiveLimits(depth=1))
+        pack(folder, BytesIO(), limits=ArchiveLimits(depth=1))
 
 
 def test_a_stop_does_not_wait_for_an_archive(tmp_path: Path) -> None:
@@ -139,11 +158,12 @@ def test_a_stop_does_not_wait_for_an_archive(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a").write_text("a")
     packed = tmp_path / "packed"
-    pack(folder, packed)
+    with packed.open("wb") as file:
+        pack(folder, file)
     interruption = Interruption()
     interruption.raise_flag(Cause.STOPPING)
     with pytest.raises(InterruptedAttemptError):
-        pack(folder, tmp_path / "again", check=interruption.check)
+        pack(folder, BytesIO(), check=interruption.check)
     (tmp_path / "target").mkdir()
     with pytest.raises(InterruptedAttemptError):
         unpack(packed, tmp_path / "target", limits=ArchiveLimits(), check=interruption.check)

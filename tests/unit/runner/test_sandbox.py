@@ -11,11 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from crosswind.bootstrap.runner import RunnerOptions
 from crosswind.runner.environment import MARKER as MARKER_NAME
 from crosswind.runner.environment import TestEnvironment
 from crosswind.runner.faults import Cause, Interruption
 from crosswind.runner.hardening import adopt_orphans
+from crosswind.runner.options import RunnerOptions
 from crosswind.runner.processes import end_leftovers
 from crosswind.settings import SettingsError
 from tests.unit.runner.rig import make_sandbox, run_python, wait_until

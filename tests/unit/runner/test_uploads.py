@@ -9,6 +9,7 @@ import pytest
 from crosswind.contracts.work import ArchiveRef, FileClass, FileRef
 from crosswind.kernel.errors import DependencyError
 from crosswind.kernel.json import digest_bytes
+from crosswind.runner import uploads
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits
 from crosswind.runner.faults import Cause, InterruptedAttemptError, Interruption
 from crosswind.runner.uploads import (
@@ -16,6 +17,7 @@ from crosswind.runner.uploads import (
     GuardedStore,
     UploadLimits,
     choose,
+    stamps,
     upload_all,
     upload_artifacts,
 )
@@ -54,6 +56,22 @@ def test_nothing_outside_of_the_working_directory_is_uploaded(root: Path) -> Non
     ]
 
 
+def test_more_names_than_a_bound_are_neither_held_nor_taken_for_new(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "MOST_NAMES", 3)
+    for number in range(10):
+        (root / "out" / f"{number}.txt").write_text("x")
+
+    before = stamps(root, ["out"])
+    chosen = choose(root, ["out"])
+    again = choose(root, ["out"], before=before)
+
+    assert (len(before), len(chosen.files)) == (3, 3)
+    assert chosen.lost == ["out: it names more than 3 files"]
+    assert not again.files
+
+
 def test_names_that_are_not_safe_to_show_are_dropped(root: Path) -> None:
     (root / "back\\slash").write_text("")
     (root / "line\nbreak").write_text("")
@@ -75,6 +93,30 @@ def test_each_file_over_a_limit_is_told(root: Path, limits: UploadLimits, reason
     chosen = choose(root, ["out/**/*"], limits=limits)
     assert list(chosen.files) == ["out/a.txt"]
     assert chosen.dropped == [f"out/deep/b.html: {reason}"]
+
+
+def test_a_link_that_was_put_in_place_after_a_look_uploads_nothing(root: Path, tmp_path: Path) -> None:
+    """In a pod the tests have the agent's user: what was looked at may be another thing by now."""
+    store = MemoryObjectStore()
+    (tmp_path / "b.html").write_text("of the agent")
+    chosen = choose(root, ["out"]).files
+    (root / "out" / "a.txt").unlink()
+    (root / "out" / "a.txt").symlink_to(tmp_path / "secret")
+    (root / "out" / "deep").rename(root / "out" / "gone")
+    (root / "out" / "deep").symlink_to(tmp_path)
+    for name, path in chosen.items():
+        with pytest.raises(OSError, match=name):
+            upload_all(store, {name: path}, key=str)
+        with pytest.raises(OSError, match=name):
+            upload_artifacts(store, {name: path}, key=str, scratch=tmp_path)
+    assert not store.objects
+
+
+def test_nothing_is_chosen_where_the_folder_itself_became_a_link(root: Path, tmp_path: Path) -> None:
+    root.rename(tmp_path / "gone")
+    root.symlink_to(tmp_path)
+    chosen = choose(root, ["**/*", "secret"])
+    assert (chosen.files, chosen.dropped) == ({}, ["work: a link was put in place of the folder"])
 
 
 def test_content_types() -> None:

@@ -123,6 +123,18 @@ class Agent:
             for receipt, message in messages:
                 self.take(receipt, message)
 
+    def run_once(self, message: DispatchMessage) -> None:
+        """Carry out this one piece of work, if it is still to be had; its Job brings no further."""
+        remove_tree(self.attempts_folder)
+        key = WorkKey(run_id=message.run_id, work_id=message.work_id)
+        work = self._settle(
+            lambda: self.leasing.claim(key, attempt=message.attempt, runner_id=self.runner_id)
+        )
+        if work is None:
+            _log.info("%s of %s is not to be had any more", key.work_id, key.run_id)
+            return
+        self.attempt(work)
+
     def take(self, receipt: str, message: DispatchMessage) -> None:
         """Claim what a message names and carry it out; a stale message is dropped."""
         key = WorkKey(run_id=message.run_id, work_id=message.work_id)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from crosswind.adapters.unlinked import open_unlinked
 from crosswind.contracts.work import ArchiveRef
 from crosswind.kernel.errors import NotFoundError
 from crosswind.runner.faults import InfrastructureFaultError
@@ -111,7 +112,13 @@ class ArchiveCache:
 def file_digest(path: Path) -> str:
     """`sha256:<hex>` of a file."""
     with path.open("rb") as stream:
-        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+        return digest_of(stream)
+
+
+def digest_of(file: BinaryIO) -> str:
+    """`sha256:<hex>` of a whole open file."""
+    file.seek(0)
+    return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"  # type: ignore[arg-type]  # it is binary
 
 
 def _go_on() -> None:
@@ -251,32 +258,33 @@ class _Unpacking:
 
 def pack(
     folder: Path,
-    target: Path,
+    target: BinaryIO,
     *,
     limits: ArchiveLimits = ArchiveLimits(),  # frozen
     check: Callable[[], None] = _go_on,
 ) -> tuple[str, ...]:
-    """Write a folder as tar.gz whose bytes depend on names, contents and executable bits alone.
+    """Write a folder to a file as tar.gz whose bytes depend on names, contents and executable bits alone.
 
-    `.git` is left out. Returns what else was left out, as sentences: sockets and the like, links that lead out.
+    The folder is resolved; where a link was put in its place since, nothing of it can be read. `.git` is left out. Returns what else was left out, as sentences: sockets and the like, links that lead out.
     Raises ArchiveRefusedError for a folder that could not be unpacked again, or not be read.
     """
     try:
         return _pack(folder, target, limits, check)
     except OSError as error:
-        if error.errno not in _UNFIT_NAME | {errno.EACCES, errno.EPERM}:
+        if error.errno not in _UNFIT_NAME | {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR}:
             raise
         raise ArchiveRefusedError(
             f"{str(error.filename)[:200]} cannot be read, so it cannot be packed: {error.strerror}"
         ) from error
 
 
-def _pack(folder: Path, target: Path, limits: ArchiveLimits, check: Callable[[], None]) -> tuple[str, ...]:
+def _pack(
+    folder: Path, target: BinaryIO, limits: ArchiveLimits, check: Callable[[], None]
+) -> tuple[str, ...]:
     left_out: list[str] = []
     entries = unpacked = 0
     with (
-        target.open("wb") as raw,
-        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+        gzip.GzipFile(filename="", mode="wb", fileobj=target, compresslevel=6, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for path in _walk(folder):
@@ -305,8 +313,8 @@ def _pack(folder: Path, target: Path, limits: ArchiveLimits, check: Callable[[],
                     continue
                 archive.addfile(entry)
             elif stat.S_ISREG(status.st_mode):
-                entry.size = status.st_size
-                with path.open("rb") as content:
+                with open_unlinked(path) as content:
+                    entry.size = os.fstat(content.fileno()).st_size
                     archive.addfile(entry, content)
             else:
                 left_out.append(f"{name!r} is neither a file, nor a folder, nor a link")

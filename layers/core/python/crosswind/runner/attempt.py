@@ -14,14 +14,15 @@ from itertools import count
 from pathlib import Path
 from threading import Lock
 
-from crosswind.adapters.frameworks.base import EventTail
+from crosswind.adapters.frameworks.base import EventTail, OutputProgress, Progress
 from crosswind.runner.archives import ArchiveCache, ArchiveLimits, ArchiveRefusedError, unpack
 from crosswind.runner.events import EventLog
 from crosswind.runner.faults import Interruption
 from crosswind.runner.logs import AttemptLog
+from crosswind.runner.sampling import UseRecorder
 from crosswind.runner.sandbox import Exit, Sandbox
 from crosswind.runner.shipping import Shipper
-from crosswind.runs.model import Progress
+from crosswind.runs.model import Progress as Counts
 from crosswind.runs.ports import ObjectStore
 
 _NOT_STARTED = frozenset({errno.ENOENT, errno.EACCES, errno.ENOTDIR, errno.E2BIG})
@@ -35,11 +36,13 @@ class Meter:
     log: AttemptLog
     events: EventLog
     _lock: Lock = field(default_factory=Lock)
-    _tail: EventTail | None = None
+    _tail: Progress | None = None
     _done: int = 0
-    _earlier: Progress = field(default_factory=Progress)  # of processes before this one that ran other tests
+    _earlier: Counts = field(default_factory=Counts)  # of processes before this one that ran other tests
 
-    def follow(self, events: Path | None, *, further: bool = False) -> None:
+    def follow(
+        self, events: Path | None, *, output: OutputProgress | None = None, further: bool = False
+    ) -> None:
         """Follow a new run of the command. It runs tests again that were counted before, or `further` ones."""
         with self._lock:
             before = self._read()
@@ -48,19 +51,19 @@ class Meter:
                 self._done = 0
             elif self._tail is not None:
                 self._done = max(self._done, self._tail.done)
-            self._tail = EventTail(events) if events else None
+            self._tail = EventTail(events) if events else output
 
-    def progress(self) -> Progress:
+    def progress(self) -> Counts:
         """The counts now."""
         with self._lock:
             return self._read()
 
-    def _read(self) -> Progress:
+    def _read(self) -> Counts:
         tail = self._tail
         if tail is not None:
             for line in tail.poll():
                 self.events.tell(line)
-        return Progress(
+        return Counts(
             tests_done=self._earlier.tests_done + max(self._done, tail.done if tail else 0),
             tests_failed=self._earlier.tests_failed + (tail.failed if tail else 0),
             log_bytes=self.log.size,
@@ -84,14 +87,21 @@ class Attempt:
     limits: ArchiveLimits
     timeout_seconds: float
     working_directory: str = ""  # relative to the source
+    use: UseRecorder = field(default_factory=UseRecorder)
     _ends_at: float | None = field(default=None, init=False)
 
     @property
     def directory(self) -> Path:
-        """Where the suite's commands run. Raises ArchiveRefusedError where it leads out of the source."""
+        """Where the suite's commands run, resolved. Raises ArchiveRefusedError where it leads out of the source.
+
+        Also where the source's own folder is a link by now: in a pod the tests can replace it.
+        """
         work = self.sandbox.place.work
-        directory = work / self.working_directory
-        if not directory.resolve().is_relative_to(work.resolve()):
+        try:
+            directory = (work / self.working_directory).resolve()
+        except (OSError, RuntimeError) as error:
+            raise ArchiveRefusedError(f"the working directory {self.working_directory!r}: {error}") from error
+        if work.resolve() != work or not directory.is_relative_to(work):
             raise ArchiveRefusedError(
                 f"the working directory {self.working_directory!r} is a link that leads out of the source"
             )
@@ -107,8 +117,15 @@ class Attempt:
             return self.timeout_seconds
         return max(0.0, self._ends_at - time.monotonic())
 
-    def command(self, argv: Iterable[str], *, env: dict[str, str], memory_bytes: int | None = None) -> Exit:
-        """Run a command of the suite with its output in the log.
+    def command(
+        self,
+        argv: Iterable[str],
+        *,
+        env: dict[str, str],
+        memory_bytes: int | None = None,
+        also: Callable[[bytes], object] | None = None,
+    ) -> Exit:
+        """Run a command of the suite with its output in the log; `also` reads it too.
 
         Raises InterruptedAttemptError. A command that cannot be started ends with 127, as in a shell.
         """
@@ -117,7 +134,7 @@ class Attempt:
                 tuple(argv),
                 env=env,
                 timeout_seconds=self.remaining(),
-                output=self.log.write,
+                output=_both(self.log.write, also),
                 interruption=self.interruption,
                 memory_bytes=memory_bytes,
                 directory=self.directory,
@@ -139,6 +156,17 @@ class Attempt:
         """Fill the working directory and let the tests own it. Raises ArchiveRefusedError."""
         unpack(archive, self.sandbox.place.work, limits=self.limits, check=self.interruption.check)
         self.sandbox.give_away()
+
+
+def _both(write: Callable[[bytes], None], also: Callable[[bytes], object] | None) -> Callable[[bytes], None]:
+    if also is None:
+        return write
+
+    def output(data: bytes) -> None:
+        write(data)
+        also(data)
+
+    return output
 
 
 def remove_tree(folder: Path) -> None:

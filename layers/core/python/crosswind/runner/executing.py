@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crosswind.contracts.work import ShardOrder, ShardResult
+from crosswind.contracts.work import ResourceUse, ShardOrder, ShardResult
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.runner.attempt import Attempt
 from crosswind.runner.batches import Pulling
@@ -12,7 +12,7 @@ from crosswind.runner.pulling import PullShard
 from crosswind.runner.running import Evidence, ShardProcess, private_reports
 from crosswind.runner.sandbox import Exit
 from crosswind.runner.uploads import choose, upload_artifacts
-from crosswind.runs.layout import artifact_key
+from crosswind.runs.layout import artifact_key, use_key
 from crosswind.runs.model import Work
 from crosswind.runs.usecases.load_barrier import JoinBarrier
 
@@ -69,6 +69,7 @@ class ExecuteShard:
         )
         for sentence in (*evidence.dropped, *chosen.dropped):
             attempt.log.note(f"Not uploaded: {sentence}")
+        use = _keep_use(attempt)
         attempt.finish()
         return ShardResult(
             exit_code=end.code,
@@ -86,7 +87,18 @@ class ExecuteShard:
             load_key=loaded.key if loaded else None,
             load_error=loaded.error if loaded else None,
             log_bytes=attempt.log.size,
+            use=use,
         )
+
+
+def _keep_use(attempt: Attempt) -> ResourceUse | None:
+    """What the commands have used, and its course as a file beside the log."""
+    series = attempt.use.series()
+    if not series:
+        return None
+    key = use_key(attempt.prefix)
+    attempt.artifacts.put(key, series, content_type="application/x-ndjson")
+    return attempt.use.use(series_key=key, series_bytes=len(series))
 
 
 def _run_once(process: ShardProcess, selection: Sequence[str] | None, evidence: Evidence) -> _Ran:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswind.adapters.frameworks.base import read_left
 from crosswind.contracts.work import GitSource
 from crosswind.runner.faults import InfrastructureFaultError, Interruption
 from crosswind.runner.logs import AttemptLog
@@ -14,6 +15,8 @@ from crosswind.runs.infrastructure import InfrastructureReason
 PROTOCOLS = frozenset({"https", "ssh"})
 LOCAL_PROTOCOLS = PROTOCOLS | {"file"}  # on one's own machine, as the rules for suites have it
 _FETCH_TRIES = 3
+_LONGEST_COMMIT = 64
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _SAFE_REF = re.compile(r"^(?!-)(?!.*\.\.)[A-Za-z0-9_./@+=#-]{1,255}$")
 _NETWORK_TROUBLE = re.compile(
     r"could not resolve host|connection (?:timed out|refused|reset)|failed to connect|early eof|rpc failed"
@@ -51,7 +54,11 @@ class GitFetch:
             self._git("sparse-checkout", "set", "--no-cone", "--", *source.paths)
         self._fetch(source)
         self._git("checkout", "--quiet", "--detach", "FETCH_HEAD")
-        return (self.sandbox.place.work / ".git" / "HEAD").read_text(encoding="ascii").strip()
+        head = read_left(self.sandbox.place.work / ".git" / "HEAD", limit=_LONGEST_COMMIT + 2) or b""
+        commit = head.decode("ascii", "replace").strip()
+        if not _COMMIT.fullmatch(commit):
+            raise SourceRefusedError("git has left no commit")
+        return commit
 
     def _fetch(self, source: GitSource) -> None:
         for left in range(_FETCH_TRIES - 1, -1, -1):

@@ -54,7 +54,7 @@ def attempts_folder(work_folder: Path) -> Path:
     status = base.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise UnsafeFolderError(f"{base} is not this user's folder; remove it or set TMPDIR")
-    return base / short_name(str(work_folder))
+    return base.resolve() / short_name(str(work_folder))
 
 
 def short_name(name: str) -> str:

@@ -1,18 +1,22 @@
 """Carries out a PrepareOrder: fetch the source, run its setup once, pack what is left, list the tests."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from pydantic import ValidationError
 
 from crosswind.adapters.frameworks.base import Collected, Invocation
+from crosswind.adapters.unlinked import path_of
 from crosswind.contracts.work import ArchiveRef, ArchiveSource, Discovery, GitSource, PrepareOrder
 from crosswind.kernel.errors import NotFoundError, TooLargeError
-from crosswind.runner.archives import ArchiveRefusedError, file_digest, pack
+from crosswind.runner.archives import ArchiveRefusedError, digest_of, pack
 from crosswind.runner.attempt import Attempt
 from crosswind.runner.git import PROTOCOLS, GitFetch, SourceRefusedError
 from crosswind.runner.running import adapter_of
-from crosswind.runner.sandbox import Exit
+from crosswind.runner.sandbox import Exit, Place
 from crosswind.runs.layout import archive_key
 from crosswind.runs.ports import RunStore
 from crosswind.runs.preparing import final_key
@@ -115,36 +119,35 @@ class PrepareSource:
         if isinstance(order.source, ArchiveSource) and not order.setup:
             return order.source.archive, ()
         place = attempt.sandbox.place
-        packed = place.root / "packed.tar.gz"
-        left_out = pack(place.work, packed, limits=attempt.limits, check=attempt.interruption.check)
-        for sentence in left_out:
-            attempt.log.note(f"Left out of the archive: {sentence}")
-        archive = self._store(attempt, order, packed)
+        with _nameless(place) as packed:
+            left_out = pack(place.work, packed, limits=attempt.limits, check=attempt.interruption.check)
+            for sentence in left_out:
+                attempt.log.note(f"Left out of the archive: {sentence}")
+            archive = self._store(attempt, order, packed)
         venv = any(
             (config.parent / "bin" / "python").is_symlink() for config in _virtual_environments(place.work)
         )
         return archive, tuple(f"{sentence}; {_COPIES}" for sentence in left_out[:1] if venv)
 
-    def _store(self, attempt: Attempt, order: PrepareOrder, packed: Path) -> ArchiveRef:
+    def _store(self, attempt: Attempt, order: PrepareOrder, packed: BinaryIO) -> ArchiveRef:
         """Uploaded even where it lies there already: it is about to be remembered, and its life begins anew."""
-        digest = file_digest(packed)
+        digest = digest_of(packed)
         key = archive_key(order.team, digest)
-        size = packed.stat().st_size
+        size = os.fstat(packed.fileno()).st_size
         if size > attempt.limits.packed_bytes:
             raise _PreparationFailedError(
                 f"The prepared working directory packs to {size} bytes; at most {attempt.limits.packed_bytes} can travel."
             )
-        attempt.sources.upload(packed, key, content_type="application/gzip")
-        packed.unlink()
+        attempt.sources.upload(path_of(packed), key, content_type="application/gzip")
         return ArchiveRef(key=key, digest=digest, size=size)
 
     def _empty_archive(self, attempt: Attempt, order: PrepareOrder) -> ArchiveRef:
         """Stands in where nothing could be prepared: no shard will ever be made of it."""
         nothing = attempt.sandbox.place.root / "nothing"
         nothing.mkdir()
-        packed = nothing.with_suffix(".tar.gz")
-        pack(nothing, packed)
-        return self._store(attempt, order, packed)
+        with _nameless(attempt.sandbox.place) as packed:
+            pack(nothing, packed)
+            return self._store(attempt, order, packed)
 
     def _discover(self, attempt: Attempt, order: PrepareOrder) -> Collected:
         adapter = adapter_of(order)
@@ -172,6 +175,11 @@ class PrepareSource:
             fault = f"The tests could not be listed; the command {_how_it_ended(end, order)}:\n{said}"
             return Collected(test_ids=None, errors=(fault,))
         return found
+
+
+def _nameless(place: Place) -> BinaryIO:
+    """A file that the tests of a pod cannot put a link in place of. It goes when it is closed."""
+    return cast("BinaryIO", TemporaryFile(dir=place.root))
 
 
 def _how_it_ended(end: Exit, order: PrepareOrder) -> str:

@@ -53,6 +53,19 @@ class ProcessTree:
                 continue
         return total
 
+    def usage(self) -> tuple[float, int]:
+        """CPU seconds of all of them and of the children that they have waited for, and resident memory."""
+        cpu, memory = 0.0, 0
+        for process in self.members():
+            try:
+                with process.oneshot():
+                    times = process.cpu_times()
+                    memory += process.memory_info().rss
+            except psutil.Error:
+                continue
+            cpu += times.user + times.system + times.children_user + times.children_system
+        return cpu, memory
+
     def end(self, *, grace_seconds: float) -> None:
         """SIGTERM to all, then after the grace SIGKILL until none is left."""
         if grace_seconds > 0:

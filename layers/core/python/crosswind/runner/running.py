@@ -75,11 +75,12 @@ class ShardProcess:
     def run(self, launch: Launch, *, folder: Path, further: bool = False) -> Exit:
         """Run to the end. `further`: the tests are not the same as those of the last process."""
         self.attempt.sandbox.give_away_private()
-        self.attempt.meter.follow(launch.events, further=further)
+        self.attempt.meter.follow(launch.events, output=launch.progress, further=further)
         end = self.attempt.command(
             launch.argv,
             env={**self.order.env, **self.secrets, **launch.env},
             memory_bytes=self.order.memory_mib * _MIB if self.order.memory_mib else None,
+            also=launch.progress.feed if launch.progress else None,
         )
         self.attempt.log.note(f"{how_it_ended(end, self.order)}.")
         for remark in self.adapter.remarks(folder):

@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from typing import Protocol
 
 from crosswind.runner.environment import TestEnvironment
 from crosswind.runner.faults import Interruption
 from crosswind.runner.processes import ProcessTree
+from crosswind.runner.sampling import Account, Sampled, Sampler, TreeAccount
 
 GRACE_SECONDS = 5.0
 _WATCH_SECONDS = 0.25
@@ -67,14 +69,38 @@ class Place:
             folder.mkdir(mode=0o700)
 
 
+class Elsewhere(Protocol):
+    """Runs commands in another container that shares the place (crosswind.runner.hand)."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        place: Place,
+        env: Mapping[str, str],
+        timeout_seconds: float,
+        grace_seconds: float,
+        output: Callable[[bytes], None],
+        interruption: Interruption,
+        memory_bytes: int | None,
+        directory: Path | None,
+        sampled: Sampled | None = None,
+    ) -> Exit:
+        """As `Sandbox.run`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """Runs commands in a place. `test_uid` is the user to run them as; only root can."""
+    """Runs commands in a place. `test_uid` is the user to run them as; only root can. With a hand they run where it is."""
 
     environment: TestEnvironment
     place: Place
     test_uid: int | None = None
     grace_seconds: float = GRACE_SECONDS
+    hand: Elsewhere | None = None
+    sampled: Sampled | None = None  # gets what commands use, about once a second
+    account: Account | None = None  # of the container that is the tests' own; None: processes are looked at
 
     def give_away(self) -> None:
         """Let the tests' user own the place's folders, where there is such a user."""
@@ -105,6 +131,19 @@ class Sandbox:
 
         Raises FileNotFoundError or PermissionError when the command cannot be started.
         """
+        if self.hand is not None:
+            return self.hand.run(
+                argv,
+                place=self.place,
+                env=env,
+                timeout_seconds=timeout_seconds,
+                grace_seconds=self.grace_seconds,
+                output=output,
+                interruption=interruption,
+                memory_bytes=memory_bytes,
+                directory=directory,
+                sampled=self.sampled,
+            )
         tree = ProcessTree(marker=self.environment.marker)
         with subprocess.Popen(
             argv,
@@ -127,14 +166,24 @@ class Sandbox:
             reader = Thread(target=_pump, args=(source, output), daemon=True, name="output")
             reader.start()
             end = Exit(code=None, interrupted=True)
+            sampler = self._sampler(tree)
             try:
                 end = self._watch(
-                    process, tree, time.monotonic() + timeout_seconds, memory_bytes, interruption
+                    process, tree, time.monotonic() + timeout_seconds, memory_bytes, interruption, sampler
                 )
             finally:
+                if sampler is not None and self.account is not None:  # it knows of ended processes too
+                    sampler.look(time.monotonic(), last=True)
                 tree.end(grace_seconds=0 if end.out_of_memory else self.grace_seconds)
                 reader.join(self.grace_seconds)
         return end
+
+    def _sampler(self, tree: ProcessTree) -> Sampler | None:
+        if self.sampled is None:
+            return None
+        sampler = Sampler(self.account or TreeAccount(tree.usage), self.sampled)
+        sampler.begin(time.monotonic())
+        return sampler
 
     def _watch(
         self,
@@ -143,6 +192,7 @@ class Sandbox:
         deadline: float,
         memory_bytes: int | None,
         interruption: Interruption,
+        sampler: Sampler | None,
     ) -> Exit:
         while True:
             try:
@@ -152,6 +202,8 @@ class Sandbox:
                     return Exit(code=None, interrupted=True)
                 if time.monotonic() >= deadline:
                     return Exit(code=None, timed_out=True)
+                if sampler is not None:
+                    sampler.look(time.monotonic())
                 if memory_bytes is not None and tree.memory_bytes() > memory_bytes:
                     return Exit(code=None, out_of_memory=True)
             else:

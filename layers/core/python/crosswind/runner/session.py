@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,9 +20,9 @@ from crosswind.runner.executing import ExecuteShard
 from crosswind.runner.faults import InfrastructureFaultError, Interruption
 from crosswind.runner.git import PROTOCOLS
 from crosswind.runner.logs import LOG_CUT, MAX_LOG_BYTES, AttemptLog
-from crosswind.runner.monitoring.watching import Watch
 from crosswind.runner.preparing import PrepareSource
-from crosswind.runner.sandbox import GRACE_SECONDS, Place, Sandbox
+from crosswind.runner.sampling import UseRecorder
+from crosswind.runner.sandbox import GRACE_SECONDS, Elsewhere, Place, Sandbox
 from crosswind.runner.shipping import Shipper
 from crosswind.runner.spool import Spool
 from crosswind.runner.uploads import GuardedStore
@@ -33,6 +34,10 @@ from crosswind.runs.live.shipping import Pace
 from crosswind.runs.model import Work
 from crosswind.runs.ports import ObjectStore, RunStore
 from crosswind.runs.usecases.load_barrier import JoinBarrier
+
+if TYPE_CHECKING:
+    from crosswind.runner.monitoring.watching import Watch
+
 
 _ORDERS: TypeAdapter[PrepareOrder | ShardOrder | MonitorOrder] = TypeAdapter(Order)
 _JSON = "application/json"
@@ -46,7 +51,7 @@ class Session:
     work: Work
     execute_shard: ExecuteShard
     prepare_source: PrepareSource
-    watch: Watch
+    open_watch: Callable[[], "Watch"]
 
     def execute(self, order: ShardOrder, secrets: dict[str, str]) -> None:
         """Run a shard and leave result.json."""
@@ -61,7 +66,7 @@ class Session:
 
     def monitor(self, order: MonitorOrder, beats: Callable[[], int]) -> None:
         """Watch a run of an experiment. `beats` tells how many heartbeats of this lease are stored."""
-        self.watch(
+        self.open_watch()(
             self.work,
             order,
             artifacts=self.attempt.artifacts,
@@ -110,10 +115,11 @@ class OpenSession:
     clock: Clock
     pulling: Pulling
     join: JoinBarrier
-    watch: Watch
+    open_watch: Callable[[], "Watch"]
     live: Live
     test_uid: int | None = None
     grace_seconds: float = GRACE_SECONDS
+    hand: Elsewhere | None = None
     protocols: frozenset[str] = PROTOCOLS
 
     def read_order(self, work: Work) -> PrepareOrder | ShardOrder | MonitorOrder:
@@ -141,6 +147,7 @@ class OpenSession:
         prefix = attempt_prefix(work)
         artifacts = GuardedStore(self.artifacts, interruption)
         streams = self._streams(work, artifacts, place, interruption, tuple(secrets.values()))
+        use = UseRecorder()
         try:
             attempt = Attempt(
                 prefix=prefix,
@@ -149,7 +156,10 @@ class OpenSession:
                     place=place,
                     test_uid=self.test_uid,
                     grace_seconds=self.grace_seconds,
+                    hand=self.hand,
+                    sampled=use.add,
                 ),
+                use=use,
                 log=streams.log,
                 events=streams.events,
                 shipper=streams.shipper,
@@ -167,7 +177,7 @@ class OpenSession:
                 work,
                 ExecuteShard(self.clock, self.pulling, self.join),
                 PrepareSource(self.runs, self.protocols),
-                self.watch,
+                self.open_watch,
             )
         finally:
             streams.close()

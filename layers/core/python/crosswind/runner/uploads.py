@@ -13,9 +13,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
-from tempfile import NamedTemporaryFile
-from typing import IO, BinaryIO, TypeVar
+from tempfile import TemporaryFile
+from typing import BinaryIO, TypeVar, cast
 
+from crosswind.adapters.unlinked import open_unlinked, path_of
 from crosswind.contracts.work import FileClass, FileRef
 from crosswind.runner.faults import Interruption
 from crosswind.runner.patience import PATIENCE_SECONDS, patiently
@@ -28,6 +29,8 @@ _WORTH_PACKING = 0.9  # of the file's size; what packs worse is left as it is
 _BLOCK = 256 * 1024
 _LONGEST_KEY = 900  # S3 takes 1,024 bytes; the rest is for the prefix
 _NAMED_DROPS = 200
+MOST_NAMES = 50_000
+"""That globs are followed to: the tests decide how many files there are, and the agent has little memory."""
 
 T = TypeVar("T")
 
@@ -50,6 +53,7 @@ class Stamp:
     changed_ns: int
 
 
+TOO_MANY_BEFORE = f"there were {MOST_NAMES} files before, too many to tell whether the attempt has written it"
 STALE = "it was there before and this attempt has not written it"
 
 
@@ -142,8 +146,9 @@ class GuardedStore:
 
 
 def stamps(root: Path, globs: Iterable[str]) -> dict[str, Stamp]:
-    """Every file that the globs name now, however many, to tell later which of them are old."""
-    return {name: stamp for name, path in _matches(root, globs, Chosen()) if (stamp := _stamp(path))}
+    """The files that the globs name now, to tell later which of them are old; MOST_NAMES of them at most."""
+    names = _matches(root, globs, Chosen())
+    return {name: stamp for name in names if (stamp := _stamp(root / name))}
 
 
 def choose(
@@ -155,25 +160,23 @@ def choose(
 ) -> Chosen:
     """The files below `root` that the globs name; a folder stands for all that is in it.
 
-    With `before`, a file that has not been written since is dropped: an old report is no evidence.
+    With `before`, a file that has not been written since is dropped: an old report is no evidence. Paths in the answer
+    are resolved, as `root` has to be: where that is a link by now, nothing is chosen.
     """
     chosen = Chosen()
-    top = root.resolve()
+    if root.resolve() != root:
+        chosen.drop(root.name, "a link was put in place of the folder")
+        return chosen
     total = 0
-    for name, path in sorted(dict(_matches(root, globs, chosen)).items()):
-        try:
-            resolved = path.resolve()
-        except (OSError, RuntimeError):  # which of them depends on the version of Python
-            chosen.drop(name, "it is a link that leads to itself")
-            continue
-        if not resolved.is_relative_to(top):
-            chosen.drop(name, "it is a link that leads out of the working directory")
-            continue
-        stamp = _stamp(resolved)
-        if stamp is None:
+    for name in sorted(_matches(root, globs, chosen)):
+        resolved = _resolved(root, name, root / name, chosen)
+        stamp = _stamp(resolved) if resolved else None
+        if resolved is None or stamp is None:
             continue
         if before is not None and before.get(name) == stamp:
             chosen.drop(name, STALE)
+        elif before is not None and name not in before and len(before) >= MOST_NAMES:
+            chosen.drop(name, TOO_MANY_BEFORE)
         elif fault := _unfit_name(name):
             chosen.drop(name.encode("utf-8", "backslashreplace").decode(), fault)
         elif stamp.size > limits.file_bytes:
@@ -186,6 +189,18 @@ def choose(
             total += stamp.size
             chosen.files[name] = resolved
     return chosen
+
+
+def _resolved(root: Path, name: str, path: Path, chosen: Chosen) -> Path | None:
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):  # which of them depends on the version of Python
+        chosen.drop(name, "it is a link that leads to itself")
+        return None
+    if resolved.is_relative_to(root):
+        return resolved
+    chosen.drop(name, "it is a link that leads out of the working directory")
+    return None
 
 
 def upload_all(
@@ -204,7 +219,7 @@ def upload_artifacts(
         store: Where to.
         files: As `choose` gives them.
         key: The object's key by the file's name.
-        scratch: A folder that only the runner can read, for packed copies.
+        scratch: A folder for packed copies; they have no names there.
     """
     return _side_by_side(lambda name, path: _upload_artifact(store, name, path, key(name), scratch), files)
 
@@ -217,52 +232,64 @@ def _side_by_side(upload: Callable[[str, Path], FileRef], files: dict[str, Path]
 
 def _upload(store: ObjectStore, name: str, path: Path, key: str) -> FileRef:
     kind = content_type(name)
-    size = path.stat().st_size
-    store.upload(path, key, content_type=kind)
+    with open_unlinked(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        store.upload(path_of(file), key, content_type=kind)
     return FileRef(path=name, key=key, size=size, content_type=kind, file_class=FileClass.REPORT)
 
 
 def _upload_artifact(store: ObjectStore, name: str, path: Path, key: str, scratch: Path) -> FileRef:
-    kind, size = content_type(name), path.stat().st_size
-    file = FileRef(path=name, key=key, size=size, content_type=kind, file_class=class_of(name, kind))
-    tags = {CLASS_TAG: file.file_class.value}
-    if size >= PACKED_FROM_BYTES and is_text(kind):
-        with NamedTemporaryFile(dir=scratch, prefix="packed-") as copy:
-            packed = _pack(path, copy)
-            if packed <= size * _WORTH_PACKING:
-                store.upload(Path(copy.name), key, content_type=kind, encoding="gzip", tags=tags)
-                return file.model_copy(update={"encoding": "gzip", "stored_size": packed})
-    store.upload(path, key, content_type=kind, tags=tags)
-    return file
+    kind = content_type(name)
+    with open_unlinked(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        told = FileRef(path=name, key=key, size=size, content_type=kind, file_class=class_of(name, kind))
+        tags = {CLASS_TAG: told.file_class.value}
+        if size >= PACKED_FROM_BYTES and is_text(kind):
+            with TemporaryFile(dir=scratch) as copy:
+                packed = _pack(file, cast("BinaryIO", copy))
+                if packed <= size * _WORTH_PACKING:
+                    store.upload(
+                        path_of(cast("BinaryIO", copy)), key, content_type=kind, encoding="gzip", tags=tags
+                    )
+                    return told.model_copy(update={"encoding": "gzip", "stored_size": packed})
+        store.upload(path_of(file), key, content_type=kind, tags=tags)
+    return told
 
 
-def _pack(path: Path, copy: IO[bytes]) -> int:
-    with path.open("rb") as source, gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) as packed:
+def _pack(source: BinaryIO, copy: BinaryIO) -> int:
+    with gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) as packed:
         shutil.copyfileobj(source, packed, _BLOCK)
     copy.flush()
     return copy.tell()
 
 
-def _matches(root: Path, globs: Iterable[str], chosen: Chosen) -> Iterator[tuple[str, Path]]:
+def _matches(root: Path, globs: Iterable[str], chosen: Chosen) -> set[str]:
+    """Names below `root`, MOST_NAMES at most."""
+    names: set[str] = set()
     for pattern in globs:
         if PurePosixPath(pattern).is_absolute() or ".." in PurePosixPath(pattern).parts:
             chosen.drop(pattern, "a pattern must stay inside the working directory")
             continue
         try:
-            for path in root.glob(pattern):
-                if path.is_dir() and not path.is_symlink():
-                    for folder, _, names in os.walk(path):
-                        yield from (_named(root, Path(folder, name)) for name in names)
-                else:
-                    yield _named(root, path)
+            for path in _below(root, pattern):
+                names.add(path.relative_to(root).as_posix())
+                if len(names) >= MOST_NAMES:
+                    chosen.drop(pattern, f"it names more than {MOST_NAMES} files")
+                    return names
         except RecursionError:
             chosen.drop(pattern, "folders nest too deeply to look for more")
         except (ValueError, NotImplementedError) as error:
             chosen.drop(pattern, f"not a pattern: {error}")
+    return names
 
 
-def _named(root: Path, path: Path) -> tuple[str, Path]:
-    return path.relative_to(root).as_posix(), path
+def _below(root: Path, pattern: str) -> Iterator[Path]:
+    for path in root.glob(pattern):
+        if path.is_dir() and not path.is_symlink():
+            for folder, _, names in os.walk(path):
+                yield from (Path(folder, name) for name in names)
+        else:
+            yield path
 
 
 def _stamp(path: Path) -> Stamp | None:

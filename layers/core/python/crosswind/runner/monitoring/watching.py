@@ -21,6 +21,7 @@ from crosswind.runner.monitoring.loop import Monitor, read_plan
 from crosswind.runner.monitoring.measuring import Measured, Prober
 from crosswind.runner.monitoring.suites import SuiteProbes
 from crosswind.runner.monitoring.web import WebProbes
+from crosswind.runner.sandbox import Elsewhere
 from crosswind.runs.infrastructure import InfrastructureReason
 from crosswind.runs.model import Work
 from crosswind.runs.ports import ObjectStore
@@ -49,6 +50,7 @@ class Watch:
     environment: TestEnvironment
     clock: Clock
     test_uid: int | None = None
+    hand: Elsewhere | None = None
 
     def __call__(
         self,
@@ -82,7 +84,7 @@ class Watch:
 
     def _prober(self, plan: MonitorPlan, folder: Path, suites: SuiteProbes) -> Prober:
         web = WebProbes(AddressRules(plan.hosts, plan.refused_addresses), plan.prometheus)
-        commands = CommandProbes(self.environment, folder, self.test_uid)
+        commands = CommandProbes(self.environment, folder, self.test_uid, self.hand)
         return Prober(
             takers={
                 "http": web.http,
