@@ -11,6 +11,8 @@ if [ -z "${JMETER:-}" ]; then
   mkdir -p .jmeter/lib/junit # JMeter complains where there is none
   JMETER='java -Djava.util.prefs.userRoot=.jmeter -jar .jmeter/bin/ApacheJMeter.jar'
 fi
+# Who says -n too, as a load test of several workers does, says it once.
+case " $* " in *" -n "*) quiet= ;; *) quiet=--nongui ;; esac
 # Port 0: no port that takes orders to stop, which would be open to the network.
-exec $JMETER --nongui --testfile "${PLAN:-shop.jmx}" --jmeterlogfile "${JMETER_LOG:-jmeter.log}" -Jjmeterengine.nongui.port=0 \
+exec $JMETER $quiet --testfile "${PLAN:-shop.jmx}" --jmeterlogfile "${JMETER_LOG:-jmeter.log}" -Jjmeterengine.nongui.port=0 \
   -Jhost="${address%%:*}" -Jport="${address##*:}" -Jtotal="$total" "$@"

@@ -5,18 +5,44 @@ left in a private folder; the runner's sandbox starts the command, so that every
 """
 
 import json
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from crosswind.adapters.unlinked import open_unlinked
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024  # of progress lines: a hostile test may write without end
 MAX_DISCOVERY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_CHARACTERS = 4000  # of one collection error
 PULL_VARIABLE = "CROSSWIND_PULL"  # names the folder of the channel to a process that pulls
 _POLL_BYTES = 1024 * 1024
+
+
+class Progress(Protocol):
+    """News of tests while a command runs."""
+
+    @property
+    def done(self) -> int:
+        """Tests that ended so far."""
+        ...
+
+    @property
+    def failed(self) -> int:
+        """Of these, the failed ones."""
+        ...
+
+    def poll(self) -> list[dict[str, object]]:
+        """What is new since the last call."""
+        ...
+
+
+class OutputProgress(Progress, Protocol):
+    """News that is read from what the command prints."""
+
+    def feed(self, data: bytes) -> None:
+        """Output as it comes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +65,7 @@ class Launch:
         Path, ...
     ] = ()  # JUnit XML in the private folder, beside those that the order's globs name
     events: Path | None = None  # progress: one JSON object a line
+    progress: OutputProgress | None = None  # or progress from the command's own output
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +199,13 @@ def trace(path: Path | None) -> Trace:
 
 
 def read_left(path: Path, *, limit: int, offset: int = 0) -> bytes | None:
-    """At most `limit` bytes of a regular file; None for anything else.
+    """At most `limit` bytes of a regular file to which no link leads; None for anything else.
 
-    Tests own the folder: a pipe in a file's place would hold the reader up for ever, and a device would never end.
+    Tests own the folder: a pipe in a file's place would hold the reader up for ever, a device would never end, and a
+    link could lead to what only the runner can read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
+        with open_unlinked(path) as stream:
             stream.seek(offset)
             return stream.read(limit)
     except OSError:

@@ -18,6 +18,7 @@ from crosswind.adapters.frameworks.base import (
     read_left,
     shell,
 )
+from crosswind.adapters.frameworks.lines import LineProgress
 from crosswind.adapters.reports.anyformat import AnyReportReader
 from crosswind.contracts.frameworks import (
     PLACEHOLDER,
@@ -114,7 +115,14 @@ class ManifestAdapter:
             argv=shell(self._command(invocation), args),
             env=env,
             reports=tuple(folder / name for name in spec.reports),
+            progress=self._progress(selection),
         )
+
+    def _progress(self, selection: Sequence[str] | None) -> LineProgress | None:
+        spec = self._spec.progress
+        if spec is None:
+            return None
+        return LineProgress(spec, planned=selection, separator=self._spec.identity.separator)
 
     def pull(
         self,
@@ -181,7 +189,7 @@ class ManifestAdapter:
         for top, globs in ((folder, self._spec.run.reports), (work, self._spec.reports)):
             for pattern in globs:
                 for path in sorted(top.glob(pattern)):
-                    data = read_left(path, limit=MAX_DISCOVERY_BYTES)
+                    data = read_left(_inside(top, path), limit=MAX_DISCOVERY_BYTES)
                     if data is not None:
                         yield from AnyReportReader().read(BytesIO(data), name=path.name)
 
@@ -193,6 +201,15 @@ class ManifestAdapter:
             return tuple(name for name in names if name in chosen)
         groups = (group_of(name, chosen, separator) for name in names)
         return tuple(dict.fromkeys(group for group in groups if group is not None))
+
+
+def _inside(top: Path, path: Path) -> Path:
+    """Where a link of the author's leads, if that is inside too; else the path itself, which is not read then."""
+    try:
+        resolved = path.resolve()
+    except (OSError, RuntimeError):
+        return path
+    return resolved if resolved.is_relative_to(top) else path
 
 
 def _fill(text: str, words: Mapping[str, str]) -> str:
