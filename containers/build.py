@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS = ("pytest", "playwright", "selenium", "cypress", "newman", "k6", "jmeter")
-IMAGES = ("base", *FRAMEWORKS)
+IMAGES = ("base", *FRAMEWORKS, "controller")
 DEBIAN = "bookworm"
 _DEBIAN_PACKAGES = ("ca-certificates", "git", "python3", "python3-venv", "tini")
 _BASE_INPUTS = (
