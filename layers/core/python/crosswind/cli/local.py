@@ -130,8 +130,30 @@ def reset(
         show(Console(), f"deleted {home.path}")
 
 
-def doctor(as_json: JsonOption = False) -> None:
-    """Check what this machine lacks. Exit status 2 when something is missing that `up` needs."""
+def doctor(
+    aws: Annotated[
+        bool, typer.Option("--aws", help="Check the AWS account of a deployment instead of this machine.")
+    ] = False,
+    region: Annotated[
+        str | None, typer.Option(help="With --aws: the deployment's. [default: AWS's own configuration]")
+    ] = None,
+    stage: Annotated[
+        str, typer.Option(help="With --aws: the deployment's, whose subnets are read.")
+    ] = "prod",
+    slots: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100_000, help="With --aws: shards that are to run at once. [default: the stage's]"
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check what this machine, or an AWS account, lacks. Exit status 2 when something needed is missing."""
+    if aws:
+        from crosswind.cli.account_doctor import examine_account
+
+        examine_account(region=region, stage=stage, slots=slots, as_json=as_json)
+        return
     with local_extra():
         from crosswind.local.doctor import examine
     findings = examine(Home.default())

@@ -12,6 +12,7 @@ from crosswind.cli import (
     account,
     artifacts,
     chaos,
+    clusters,
     demo,
     flaky,
     frameworks,
@@ -23,8 +24,10 @@ from crosswind.cli import (
     suites,
     triggers,
 )
+from crosswind.cli.costs import cost
 from crosswind.cli.errors import ApiError, CliError, ExitStatus, describe_fault
 from crosswind.cli.planning import plan
+from crosswind.cli.pods import pods
 from crosswind.cli.rerunning import rerun
 from crosswind.cli.session import show
 from crosswind.cli.simulating import simulate
@@ -83,6 +86,8 @@ app.command()(artifacts.artifacts)
 app.command()(runs.cancel)
 app.command()(rerun)
 app.command()(why)
+app.command()(pods)
+app.command()(cost)
 app.command()(queue.pause)
 app.command()(queue.resume)
 app.add_typer(queue.app, name="queue")
@@ -91,6 +96,7 @@ app.command()(plan)
 app.command()(simulate)
 app.add_typer(suites.app, name="suites")
 app.add_typer(frameworks.app, name="frameworks")
+app.add_typer(clusters.app, name="clusters")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(triggers.app, name="trigger")
 app.command()(triggers.deployed)
