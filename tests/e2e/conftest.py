@@ -1,7 +1,7 @@
 """An embedded cloud for the end-to-end tests: one per pytest worker, on free ports, with its data in a temporary folder.
 
-It is started by the `crosswind` command itself, as a user would, and deleted at the end. CROSSWIND_TEST_IAM=1 starts it
-with IAM enforced. Tests that kill parts of it disturb no other worker, because nothing is shared but the tools' cache.
+It is started by the `crosswind` command itself, as a user would, and deleted at the end; tests/e2e/enforced has one with
+IAM enforced. Tests that kill parts of it disturb no other worker, because nothing is shared but the tools' cache.
 """
 
 import json
@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,16 +54,20 @@ class Cloud:
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def environ(self, **more: str) -> dict[str, str]:
+        """The environment of a command line that finds this cloud."""
+        return {
+            **_own_environment(),
+            "CROSSWIND_HOME": str(self.home.path),
+            "XDG_CONFIG_HOME": str(self.home.path / "config"),
+            **more,
+        }
+
     def crosswind(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user would."""
         return subprocess.run(
             [str(Path(sys.executable).with_name("crosswind")), *words],
-            env={
-                **_own_environment(),
-                "CROSSWIND_HOME": str(self.home.path),
-                "XDG_CONFIG_HOME": str(self.home.path / "config"),
-                **environ,
-            },
+            env=self.environ(**environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -134,6 +139,18 @@ class Cloud:
                 return child.pid
         raise AssertionError(f"no runner {runner_id} among the pool's processes")
 
+    def look_after_pods(self) -> None:
+        """What a rule does each minute, now: a look at once, and two more in the next 40 s. Nothing waits for them."""
+        client = self.client("lambda")
+        pages = client.get_paginator("list_functions").paginate()
+        (name,) = [
+            function["FunctionName"]
+            for page in pages
+            for function in page["Functions"]
+            if "ObservePods" in function["FunctionName"]
+        ]
+        client.invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
+
     def stop_execution(self, run_id: str) -> None:
         """Stop a run's execution behind the platform's back."""
         machine = self.state.outputs["StateMachineArn"]
@@ -152,38 +169,26 @@ def _own_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key != "SSL_CERT_FILE"}
 
 
-def _iam_enforced() -> bool:
-    return os.environ.get("CROSSWIND_TEST_IAM") == "1"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, and count as deselected, what has a meaning only where IAM is enforced (`make test-iam`)."""
-    left_out = [] if _iam_enforced() else [item for item in items if item.get_closest_marker("iam")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+@contextmanager
+def running_cloud(folder: Path, *, iam_enforced: bool = False) -> Iterator[Cloud]:
+    """A cloud of one's own, up as long as the block lasts."""
+    port, emulator_port = processes.free_ports(2)
+    started = Cloud(
+        home=Home(folder / "home"), port=port, emulator_port=emulator_port, iam_enforced=iam_enforced
+    )
+    try:
+        started.up()
+        yield started
+    finally:
+        keep = os.environ.get("CROSSWIND_TEST_KEEP") == "1"
+        started.crosswind(*(["down"] if keep else ["reset", "--yes"]))
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The worker's cloud, up."""
-    port, emulator_port = processes.free_ports(2)
-    started = Cloud(
-        home=Home(tmp_path_factory.mktemp("cloud") / "home"),
-        port=port,
-        emulator_port=emulator_port,
-        iam_enforced=_iam_enforced(),
-    )
-    try:
-        started.up()
-        if started.iam_enforced:
-            os.environ["SSL_CERT_FILE"] = str(started.home.tls / "authority.pem")  # for presigned links
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as started:
         yield started
-    finally:
-        if started.iam_enforced:
-            os.environ.pop("SSL_CERT_FILE", None)
-        keep = os.environ.get("CROSSWIND_TEST_KEEP") == "1"
-        started.crosswind(*(["down"] if keep else ["reset", "--yes"]))
 
 
 @pytest.fixture

@@ -3,42 +3,18 @@
 Node and Python are all that the tools of the API need; browsers and Maven are used where they are installed.
 """
 
-import json
 import shutil
-from collections import Counter
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Cloud
+from tests.e2e.frameworks import by_job, started
 from tests.e2e.runs import Api
 
 pytestmark = pytest.mark.e2e
 
-SUITE = Path(__file__).parents[2] / "examples/shop/frameworks.yaml"
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SECONDS = 280.0
-
-
-def started(cloud: Cloud, **parameters: str) -> str:
-    """Start the suite of all frameworks; its execution id."""
-    given = [
-        word
-        for name, value in parameters.items()
-        for word in ("--param", f"{name.replace('_', '-')}={value}")
-    ]
-    done = cloud.crosswind("run", "-f", str(SUITE), "--json", *given, CROSSWIND_TOKEN=cloud.token("runner"))
-    assert done.returncode == 0, done.stderr
-    return str(json.loads(done.stdout)["executionId"])
-
-
-def by_job(cases: list[dict[str, Any]]) -> dict[str, Counter[str]]:
-    """How many cases of each status each job has."""
-    found: dict[str, Counter[str]] = {}
-    for case in cases:
-        found.setdefault(case["test"], Counter())[case["status"]] += 1
-    return found
 
 
 def test_tools_that_test_an_api_are_listed_sharded_and_judged(api: Api, cloud: Cloud) -> None:

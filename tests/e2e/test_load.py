@@ -1,10 +1,12 @@
-"""A load test from its suite to its verdict: two runners, real k6, one merged result."""
+"""A load test from its suite to its verdict: two runners, real k6 and JMeter, one merged result."""
 
 import pytest
 
+from tests.e2e.conftest import Cloud
+from tests.e2e.frameworks import by_job, started
 from tests.e2e.runs import Api, suite
 from tests.unit.frameworks.load_target import target
-from tests.unit.frameworks.load_tools import k6
+from tests.unit.frameworks.load_tools import jmeter, k6
 
 pytestmark = pytest.mark.e2e
 
@@ -53,3 +55,18 @@ def test_two_workers_send_one_load_and_a_breached_threshold_fails_with_the_merge
     assert cases["threshold error_rate rate<1%"]["message"].startswith("rate of error_rate was 0.5, over all")
     assert view["verdict"]["kind"] == "failed", view
     assert view["shards"] == {"total": 2, "waiting": 0, "running": 0, "done": 2}
+
+
+def test_k6_and_jmeter_send_their_load_to_the_shop_from_two_workers_each(api: Api, cloud: Cloud) -> None:
+    run = started(cloud, api="false", load="true", k6=k6(), jmeter=jmeter())
+
+    view = api.finished(run, seconds=180)
+
+    assert view["verdict"]["kind"] == "passed", view
+    cases = api.cases(run)
+    assert set(by_job(cases)) == {"k6", "jmeter"}
+    for job in ("k6", "jmeter"):
+        own = {case["name"]: case for case in cases if case["test"] == job}
+        assert " by 2 workers in " in own["load"]["message"]
+        assert own["threshold error_rate rate<1%"]["status"] == "passed"
+        assert own["threshold latency p(95)<2000"]["status"] == "passed"

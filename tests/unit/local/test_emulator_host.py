@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from crosswind.local.emulator_environments import share_layers, wait_for_environments
+from crosswind.local.emulator_environments import CROWD, MOST_MORE, share_layers, wait_for_environments
 from crosswind.local.emulator_host import (
     INTERVAL_SECONDS,
     LARGE_VALUE_BYTES,
@@ -22,6 +23,8 @@ from crosswind.local.emulator_host import (
     build_codec,
     check_alarms_in_their_group,
     check_batches_as_aws_does,
+    match_keys_directly,
+    read_expressions_once,
     share_in,
     with_throttling,
     write_snapshot,
@@ -163,6 +166,35 @@ def test_invocations_of_one_function_wait_for_their_turn_and_a_dead_environment_
     assert busy == []
 
 
+def test_a_long_line_gets_a_few_more_environments_and_no_more() -> None:
+    lock, busy, most = threading.Lock(), 0, 0
+
+    def acquire(function: str) -> tuple[object, str]:
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        return object(), "warm"
+
+    def release(worker: object) -> None:
+        nonlocal busy
+        with lock:
+            busy -= 1
+
+    service = SimpleNamespace(acquire_worker=acquire, release_worker=release)
+    wait_for_environments(service, limit=2)
+
+    def invoke(_: int) -> None:
+        worker, _how = service.acquire_worker("ingest_shard")
+        time.sleep(0.01)
+        service.release_worker(worker)
+
+    callers = 10 * CROWD
+    with ThreadPoolExecutor(callers) as pool:
+        list(pool.map(invoke, range(callers)))
+    assert most == 2 + MOST_MORE
+
+
 @pytest.mark.parametrize(
     ("target", "chance", "answered"),
     [
@@ -221,6 +253,50 @@ def test_resources_of_other_services_stay_as_they_are() -> None:
     actions = SimpleNamespace(extract_resource_arn=lambda *_: "*")
     check_alarms_in_their_group(actions)
     assert actions.extract_resource_arn("sqs", "POST", "/", {}, b"", {}, "r", "1") == "*"
+
+
+def test_an_expression_is_read_once_and_a_faulty_one_each_time() -> None:
+    read: list[str] = []
+
+    def tokenize(expression: str) -> list[str]:
+        read.append(expression)
+        if "?" in expression:
+            raise ValueError(expression)
+        return expression.split()
+
+    dynamodb = SimpleNamespace(_tokenize=tokenize, _condition_syntax_error=lambda expression, slot: None)
+    read_expressions_once(dynamodb)
+    assert [dynamodb._tokenize("a = b") for _ in range(3)] == [["a", "=", "b"]] * 3
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a ="):
+            dynamodb._tokenize("a = ?")
+    assert read == ["a = b", "a = ?", "a = ?"]
+
+
+def test_keys_are_matched_without_the_interpreter_and_everything_else_with_it() -> None:
+    asked: list[str] = []
+
+    def evaluate(expression: str, item: object, values: object, names: object, slot: str) -> str:
+        asked.append(f"{slot}: {expression}")
+        return "interpreted"
+
+    dynamodb = SimpleNamespace(_evaluate_condition=evaluate)
+    match_keys_directly(dynamodb)
+    item = {"pk": {"S": "RUN#1"}, "sk": {"S": "WORK#7#BEAT"}}
+    both = "pk = :pk AND begins_with(sk, :prefix)"
+
+    def told(expression: str, slot: str = "KeyConditionExpression", **values: str) -> object:
+        named = {f":{name}": {"S": value} for name, value in values.items()}
+        return dynamodb._evaluate_condition(expression, item, named, {}, slot=slot)
+
+    assert [told(both, pk="RUN#1", prefix=prefix) for prefix in ("WORK#7", "WORK#8")] == [True, False]
+    assert [told("pk = :pk", pk=pk) for pk in ("RUN#1", "RUN#2")] == [True, False]
+    assert not asked
+
+    assert (
+        told(both, pk="RUN#1") == told(both, slot="FilterExpression") == told("pk = :other") == "interpreted"
+    )
+    assert len(asked) == 3
 
 
 def test_a_layer_is_unpacked_once_and_every_environment_sees_it(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+CROWD = 20
+MOST_MORE = 4
 _LAYER = "layer_"
 
 
@@ -18,16 +20,17 @@ def wait_for_environments(service: Any, *, limit: int) -> None:
     """Let invocations of one function wait for a free environment once `limit` of them are busy.
 
     Each environment is a process, and MiniStack starts as many as there are concurrent invocations: a stage of a thousand
-    shards would start a hundred interpreters at once and starve everything else on a laptop.
+    shards would start a hundred interpreters at once and starve everything else on a laptop. Where many wait, one more is
+    started for each CROWD of them, up to MOST_MORE: a thousand shards that end together wait mostly for answers.
     """
     acquire, release = service.acquire_worker, service.release_worker
-    turns: dict[str, threading.Semaphore] = {}
+    turns: dict[str, _Turns] = {}
     mine = (
         threading.local()
     )  # an invocation takes and gives back on one thread, with None for a worker that has died
 
     def acquire_in_turn(function: str, *args: Any, **options: Any) -> Any:
-        turn = turns.setdefault(function, threading.Semaphore(limit))
+        turn = turns.setdefault(function, _Turns(limit))
         turn.acquire()
         try:
             worker, how = acquire(function, *args, **options)
@@ -48,6 +51,29 @@ def wait_for_environments(service: Any, *, limit: int) -> None:
             turn.release()
 
     service.acquire_worker, service.release_worker = acquire_in_turn, release_in_turn
+
+
+class _Turns:
+    """Places for so many at once, and for a few more where the line is long. What was added stays."""
+
+    def __init__(self, limit: int) -> None:
+        self._places = threading.Semaphore(limit)
+        self._lock = threading.Lock()
+        self._waiting = 0
+        self._more = 0
+
+    def acquire(self) -> None:
+        with self._lock:
+            self._waiting += 1
+            if self._more < MOST_MORE and self._waiting > CROWD * (self._more + 1):
+                self._more += 1
+                self._places.release()
+        self._places.acquire()
+        with self._lock:
+            self._waiting -= 1
+
+    def release(self) -> None:
+        self._places.release()
 
 
 def share_layers(runtime: Any, folder: Path) -> None:

@@ -84,6 +84,7 @@ def _inspect_deployment(home: Home, state: LocalState) -> list[PartStatus]:
         for key, name in (
             ("CROSSWIND_ADMISSION_QUEUE_URL", "admission queue"),
             ("CROSSWIND_EXECUTOR_QUEUE_URL", "executor queue"),
+            ("CROSSWIND_LAUNCH_QUEUE_URL", "launch queue"),
             ("CROSSWIND_WATCH_QUEUE_URL", "watch queue"),
         ):
             if key in environment:

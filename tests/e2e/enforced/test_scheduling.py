@@ -12,7 +12,7 @@ from crosswind.kernel.clock import SystemClock, to_iso
 from tests.e2e.conftest import Cloud
 from tests.e2e.runs import Api, command_job, pack, pytest_job, running, suite
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("scheduling")]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("enforced")]
 
 FILES = 12
 PULLED = {

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.e2e.conftest import Cloud
 from tests.e2e.runs import Api, command_job, suite
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("enforced")]
 JOB = command_job("true", source={"archive": {"digest": "sha256:" + "0" * 64}})
 
 

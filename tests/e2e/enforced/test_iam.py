@@ -1,6 +1,6 @@
 """IAM enforced: a grant that is taken away is missed at once, and runners have no more than their role.
 
-`make test-iam` runs these on an emulator that checks every call; without it they are deselected (see conftest).
+They run on an emulator that checks every call.
 """
 
 import json
@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 
 from crosswind.local import emulator
 from tests.e2e.conftest import Cloud
+from tests.e2e.enforced.test_access import problem
 from tests.e2e.runs import Api, command_job, suite
-from tests.e2e.test_access import problem
 
-pytestmark = [pytest.mark.e2e, pytest.mark.iam]
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("enforced")]
 
 PASSES = 'echo \'<testsuite name="s"><testcase name="n"/></testsuite>\' > report.xml'
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.runs import Api, command_job, pack, pytest_job, suite
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("enforced")]
 
 GREEN = {
     "tests/test_green.py": """
