@@ -16,9 +16,11 @@ from cdk.assets import Packages
 from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
 from cdk.stacks.chaos_fis import ChaosFisStack
+from cdk.stacks.compute import ComputeStack
 from cdk.stacks.edge import EdgeStack
 from cdk.stacks.live import LiveStack
 from cdk.stacks.platform import PlatformStack
+from cdk.stacks.pods import PodsStack
 from cdk.stacks.runs import RunsStack
 from cdk.stacks.runs_api import RunsApiStack
 from cdk.stacks.schedules import SchedulesStack
@@ -50,6 +52,26 @@ def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, r
         surroundings=surroundings,
         platform=platform,
         runs=runs,
+    )
+    compute = None
+    if stage.compute is not None:
+        compute = ComputeStack(
+            app,
+            f"{prefix}-compute",
+            stage=stage,
+            compute=stage.compute,
+            surroundings=surroundings,
+            platform=platform,
+            runs=runs,
+        )
+    pods = PodsStack(
+        app,
+        f"{prefix}-pods",
+        stage=stage,
+        packages=packages,
+        platform=platform,
+        runs=runs,
+        compute=compute,
     )
     live = LiveStack(
         app,
@@ -88,10 +110,12 @@ def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, r
         operations=runs_api.functions | chaos_api.functions,
         issuers=issuers,
     )
-    stacks: list[Stack] = [runs, schedules, chaos, live, runs_api, chaos_api, edge]
+    stacks: list[Stack] = [runs, schedules, pods, chaos, live, runs_api, chaos_api, edge]
     if chaos.fault_injection is not None:
         fis = ChaosFisStack(app, f"{prefix}-chaos-fis", stage=stage, fault_injection=chaos.fault_injection)
         stacks.append(fis)
+    if compute is not None:
+        stacks.append(compute)
     for stack in (platform, *stacks):
         Tags.of(stack).add("crosswind:stage", stage.name)
     if platform.alarm_topic is not None:
@@ -103,11 +127,13 @@ def build(app: App, *, stage: Stage, issuers: str, surroundings: Surroundings, r
             platform=platform,
             runs=runs,
             schedules=schedules,
+            pods=pods,
             chaos=chaos,
             live=live,
             runs_api=runs_api,
             chaos_api=chaos_api,
             edge=edge,
+            compute=compute,
         )
     )
     warning = packages.warning()

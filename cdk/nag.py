@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from constructs import IConstruct
 
-from cdk import nag_chaos, nag_live
+from cdk import nag_chaos, nag_compute, nag_live, nag_pods
 from cdk.acknowledging import (
     ACCOUNT,
     ALARMS,
@@ -23,10 +23,20 @@ from cdk.acknowledging import (
 )
 from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.chaos_api import ChaosApiStack
+from cdk.stacks.compute import ComputeStack
 from cdk.stacks.edge import EdgeStack
 from cdk.stacks.live import LiveStack
-from cdk.stacks.objects import ARCHIVE_OBJECTS, ARTIFACTS, CHAOS, CLASSED_OBJECTS, MONITOR_OBJECTS, SOURCES
+from cdk.stacks.objects import (
+    ARCHIVE_OBJECTS,
+    ARTIFACTS,
+    CHAOS,
+    CLASSED_OBJECTS,
+    MONITOR_OBJECTS,
+    PRICES,
+    SOURCES,
+)
 from cdk.stacks.platform import PlatformStack
+from cdk.stacks.pods import PodsStack
 from cdk.stacks.runs import RunsStack
 from cdk.stacks.runs_api import RunsApiStack
 from cdk.stacks.schedules import SchedulesStack
@@ -34,6 +44,7 @@ from cdk.stages import Stage
 
 _SOURCE_OBJECTS = "Archives are named by team and content, which are not known at deployment."
 _EXPERIMENT_OBJECTS = "Objects of experiments are named by run ids, which are not known at deployment."
+_PRICE_OBJECTS = "A folder of one file, an operator's price list."
 _SECRETS = "Teams make their secrets under this prefix at any time."
 _EXECUTIONS = "Executions are named by run ids, which are not known at deployment."
 
@@ -46,11 +57,13 @@ class Deployment:
     platform: PlatformStack
     runs: RunsStack
     schedules: SchedulesStack
+    pods: PodsStack
     chaos: ChaosStack
     live: LiveStack
     runs_api: RunsApiStack
     chaos_api: ChaosApiStack
     edge: EdgeStack
+    compute: ComputeStack | None
 
 
 def acknowledge(made: Deployment) -> None:
@@ -64,6 +77,9 @@ def acknowledge(made: Deployment) -> None:
     _acknowledge_api(stage, made.edge)
     nag_chaos.acknowledge(stage, platform=made.platform, chaos=made.chaos, api=made.chaos_api)
     nag_live.acknowledge(stage, made.live)
+    nag_pods.acknowledge(stage, platform=made.platform, pods=made.pods)
+    if made.compute is not None:
+        nag_compute.acknowledge(made.compute)
     if not stage.point_in_time_recovery:
         for table in (runs.runs_table, runs.queue_table, runs.tests_table, runs.live_table, made.chaos.table):
             accept(table, "DDB3", "This stage holds no data that must be recovered.")
@@ -109,6 +125,8 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
         "list_artifacts",
         "get_archive",
         "get_run_report",
+        "get_run_cost",
+        "get_team_costs",
         "read_logs",
         "rerun_run",
         "why_run",
@@ -127,6 +145,8 @@ def _acknowledge_objects(platform: PlatformStack, runs: RunsStack, api: RunsApiS
     ]
     for grantee in grantees:
         accept_wildcards(grantee, {f"{artifacts}/{ARTIFACTS}*": RUN_OBJECTS})
+    for name in ("get_run_cost", "get_team_costs"):
+        accept_wildcards(api.functions[name].role, {f"{artifacts}/{PRICES}*": _PRICE_OBJECTS})
     for grantee in (api.functions["get_archive"].role, runs.archives.builder.role):
         accept_wildcards(grantee, {f"{artifacts}/{ARCHIVE_OBJECTS}": RUN_OBJECTS})
     for grantee in (

@@ -8,6 +8,25 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compute:
+    """Where pods of tests run: sizes of the network, the cluster and the registry."""
+
+    network: str
+    """Addresses of the VPC. Three subnets of 4,091 each take the pods: one address for a pod on Fargate."""
+
+    endpoint_zones: int
+    """Zones that have the interface endpoints: each costs some 7 USD a month and endpoint; the others' traffic crosses."""
+
+    nat_gateways: int
+    """0: no pod reaches the internet. Otherwise one subnet in each zone is public, and so many gateways lead out."""
+
+    kubernetes_version: str
+
+    kept_images: int
+    """Of each repository, the newest ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """Sizes, retention, protection and alarms of one deployment."""
 
@@ -52,6 +71,9 @@ class Stage:
     launch_burst: int
     """Launches at once after a quiet time."""
 
+    default_cluster: str
+    """Where work runs whose suite and team name no cluster; empty where a pool of runners stands ready."""
+
     queue_limit: int
     """Waiting shards before the API answers 429."""
 
@@ -63,6 +85,9 @@ class Stage:
 
     fault_injection: bool
     """AWS FIS injects, with a role and stop conditions of its own; an emulator has no FIS."""
+
+    compute: Compute | None
+    """None: pods run nowhere but in clusters that people add."""
 
     layer_python: str | None
     """Python version of the AWS runtime; None builds for the interpreter that runs the emulator."""
@@ -89,10 +114,12 @@ LOCAL: Final = Stage(
     default_slots=4,
     launches_per_second=0,
     launch_burst=1,
+    default_cluster="",
     queue_limit=10_000,
     admission_concurrency=2,
     watchers=2,
     fault_injection=False,
+    compute=None,
     layer_python=None,
 )
 
@@ -117,10 +144,18 @@ DEV: Final = Stage(
     default_slots=20,
     launches_per_second=20,
     launch_burst=20,
+    default_cluster="main",
     queue_limit=5_000,
     admission_concurrency=2,
     watchers=2,
     fault_injection=True,
+    compute=Compute(
+        network="10.64.0.0/16",
+        endpoint_zones=1,
+        nat_gateways=0,
+        kubernetes_version="1.34",
+        kept_images=10,
+    ),
     layer_python="3.13",
 )
 
@@ -145,10 +180,18 @@ STAGING: Final = Stage(
     default_slots=100,
     launches_per_second=20,
     launch_burst=20,
+    default_cluster="main",
     queue_limit=20_000,
     admission_concurrency=5,
     watchers=5,
     fault_injection=True,
+    compute=Compute(
+        network="10.65.0.0/16",
+        endpoint_zones=3,
+        nat_gateways=0,
+        kubernetes_version="1.34",
+        kept_images=20,
+    ),
     layer_python="3.13",
 )
 
@@ -173,10 +216,18 @@ PROD: Final = Stage(
     default_slots=1_000,
     launches_per_second=20,
     launch_burst=20,
+    default_cluster="main",
     queue_limit=50_000,
     admission_concurrency=10,
     watchers=5,
     fault_injection=True,
+    compute=Compute(
+        network="10.66.0.0/16",
+        endpoint_zones=3,
+        nat_gateways=0,
+        kubernetes_version="1.34",
+        kept_images=50,
+    ),
     layer_python="3.13",
 )
 
@@ -200,6 +251,12 @@ class Surroundings:
 
     fis_stop_alarms: str = ""
     """Context `fisStopAlarms`: ARNs of further alarms that stop FIS, with commas."""
+
+    teams: str = ""
+    """Context `teams`: with commas, whose agents get an IAM role of their own in the deployment's cluster."""
+
+    cluster_admins: str = ""
+    """Context `clusterAdmins`: ARNs of IAM roles that administer the deployment's cluster, with commas."""
 
     def providers(self, stage: Stage) -> str:
         """Who can inject here, with commas."""
@@ -229,6 +286,8 @@ def surroundings_of(context: Callable[[str], str | None]) -> Surroundings:
         process_home=context("processHome") or "",
         refused_addresses=context("refusedAddresses") or "",
         fis_stop_alarms=context("fisStopAlarms") or "",
+        teams=context("teams") or "",
+        cluster_admins=context("clusterAdmins") or "",
     )
 
 

@@ -22,11 +22,14 @@ _USES = (
 )
 
 
-def log_group(scope: Construct, construct_id: str, *, stage: Stage, key: aws_kms.IKey) -> aws_logs.LogGroup:
-    """A log group. The emulator's logs stay plain: nothing leaves the laptop, and it does not know the condition."""
+def log_group(
+    scope: Construct, construct_id: str, *, stage: Stage, key: aws_kms.IKey, name: str | None = None
+) -> aws_logs.LogGroup:
+    """A log group; its name only where AWS gives it. The emulator's logs stay plain: nothing leaves the laptop, and it does not know the condition."""
     return aws_logs.LogGroup(
         scope,
         construct_id,
+        log_group_name=name,
         retention=_RETENTION[stage.log_retention_days],
         removal_policy=RemovalPolicy.DESTROY,
         encryption_key=key if stage.encrypted_logs else None,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aws_cdk import AssetHashType, Duration, aws_iam, aws_kms, aws_lambda
+from aws_cdk import AssetHashType, Duration, aws_ec2, aws_iam, aws_kms, aws_lambda
 from constructs import Construct
 
 from cdk.assets import Package, Packages
@@ -49,6 +49,15 @@ class Code:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where in a network a function runs."""
+
+    vpc: aws_ec2.IVpc
+    subnets: tuple[aws_ec2.ISubnet, ...]
+    group: aws_ec2.ISecurityGroup
+
+
+@dataclass(frozen=True, kw_only=True)
 class PythonFunctionProps:
     """Which module, with which limits and which environment."""
 
@@ -63,6 +72,8 @@ class PythonFunctionProps:
     timeout: Duration
     settings: tuple[Settings, ...] = ()
     memory_mib: int = 512
+    place: Place | None = None
+    """None: outside of any network of ours."""
 
 
 class PythonFunction(Construct):
@@ -99,6 +110,7 @@ class PythonFunction(Construct):
             "POWERTOOLS_LOG_LEVEL": "INFO",
             **{name: value for each in props.settings for name, value in each.to_env().items()},
         }
+        place = props.place
         self.function = aws_lambda.Function(
             self,
             "Function",
@@ -114,6 +126,9 @@ class PythonFunction(Construct):
             memory_size=props.memory_mib,
             tracing=aws_lambda.Tracing.ACTIVE if props.stage.tracing else aws_lambda.Tracing.DISABLED,
             description=props.description,
+            vpc=place.vpc if place else None,
+            vpc_subnets=aws_ec2.SubnetSelection(subnets=list(place.subnets)) if place else None,
+            security_groups=[place.group] if place else None,
         )
 
     def _add_alarms(self) -> None:

@@ -14,3 +14,6 @@ CLASSED_OBJECTS = f"{ARTIFACTS}*/artifacts/*"
 
 ARCHIVE_OBJECTS = f"{ARTIFACTS}*/archives/*"
 """Zips of runs' files, and what is known of them."""
+
+PRICES = "prices/"
+"""An operator's own price list. Nothing of Crosswind writes it, and it does not expire."""

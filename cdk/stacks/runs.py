@@ -31,6 +31,9 @@ class _Limits:
     memory_mib: int = 512
 
 
+LAUNCH_SECONDS = 60
+"""How long the launcher, in another stack, may take for a batch."""
+
 _TASKS = {
     "plan_run": ("PlanRun", _Limits(300, 1024)),
     "ingest_shard": ("IngestShard", _Limits(300, 1024)),
@@ -58,6 +61,7 @@ class RunsStack(Stack):
     live_table: Table
     admission: Queue
     executor: Queue
+    launch: Queue
     watch: Queue
     live: Queue
     finished: Queue
@@ -106,6 +110,8 @@ class RunsStack(Stack):
             "sources_bucket": self._platform.sources.bucket.bucket_name,
             "admission_queue_url": self.admission.queue.queue_url,
             "executor_queue_url": self.executor.queue.queue_url,
+            "launch_queue_url": self.launch.queue.queue_url,
+            "default_cluster": self._stage.default_cluster,
             "watch_queue_url": self.watch.queue.queue_url,
             "live_table": self.live_table.table.table_name,
             "live_queue_url": self.live.queue.queue_url,
@@ -153,11 +159,18 @@ class RunsStack(Stack):
         def hidden_for(consumer: str) -> Duration:
             return Duration.seconds(6 * _WORKERS[consumer][1].seconds)
 
-        def queue(name: str, *, consumer: str | None, max_receives: int, oldest: Duration) -> Queue:
+        def queue(
+            name: str,
+            *,
+            consumer: str | None = None,
+            hidden_seconds: int = 60,
+            max_receives: int,
+            oldest: Duration,
+        ) -> Queue:
             props = QueueProps(
                 stage=self._stage,
                 key=self._platform.key,
-                visibility_timeout=hidden_for(consumer) if consumer else Duration.seconds(60),
+                visibility_timeout=hidden_for(consumer) if consumer else Duration.seconds(hidden_seconds),
                 dead_letters_visibility_timeout=hidden_for("fail_dead_letters"),
                 max_receives=max_receives,
                 oldest_message_alarm=oldest,
@@ -168,6 +181,13 @@ class RunsStack(Stack):
             "Admission", consumer="admit_work", max_receives=5, oldest=Duration.minutes(10)
         )
         self.executor = queue("Executor", consumer=None, max_receives=10, oldest=Duration.minutes(10))
+        # The launcher is in the pods stack.
+        self.launch = queue(
+            "Launch",
+            hidden_seconds=6 * LAUNCH_SECONDS,
+            max_receives=10,
+            oldest=Duration.minutes(10),
+        )
         self.watch = queue("Watch", consumer="watch_run", max_receives=5, oldest=Duration.minutes(15))
 
         # The fan-out is in the live stack. What waited for a minute is no news, and clients read it by REST.
@@ -221,7 +241,7 @@ class RunsStack(Stack):
         self._consume("admit_work", self.admission, concurrency=self._stage.admission_concurrency)
         self._consume("watch_run", self.watch, concurrency=self._stage.admission_concurrency)
         letters = self.workers["fail_dead_letters"]
-        for queue in (self.admission, self.executor):
+        for queue in (self.admission, self.executor, self.launch):
             access.consume(letters.role, queue.dead_letters)
             letters.function.add_event_source(
                 event_sources.SqsEventSource(
@@ -353,10 +373,12 @@ class RunsStack(Stack):
             access.write_table(worker.role, self.queue_table)
             access.answer_tokens(worker.role)
             access.send(worker.role, self.admission.queue)
-        access.send(self.workers["admit_work"].role, self.executor.queue)
+        for queue in (self.executor, self.launch):
+            access.send(self.workers["admit_work"].role, queue.queue)
         for module in ("watch_run", "sweep_runs", "recover_run"):
             role = self.workers[module].role
             access.send(role, self.executor.queue)
+            access.send(role, self.launch.queue)
             access.send(role, self.watch.queue)
             access.manage_executions(role, self.machine.machine)
             access.write_objects(role, self._platform.artifacts.bucket, ARTIFACTS)

@@ -11,7 +11,7 @@ from cdk.constructs.api_functions import ApiFunctionProps, api_functions
 from cdk.constructs.python_function import Code, PythonFunction
 from cdk.stacks.chaos import ChaosStack
 from cdk.stacks.live import LiveStack
-from cdk.stacks.objects import ARTIFACTS, SOURCES
+from cdk.stacks.objects import ARTIFACTS, PRICES, SOURCES
 from cdk.stacks.platform import PlatformStack
 from cdk.stacks.runs import RunsStack
 from cdk.stacks.schedules import SchedulesStack
@@ -81,7 +81,14 @@ class RunsApiStack(Stack):
         access.read_table(report, self._runs.runs_table)
         access.read_table(report, self._runs.tests_table)
         access.write_objects(report, artifacts, ARTIFACTS)
+        for name in ("get_run_cost", "get_team_costs"):  # what is counted once is kept beside the run
+            access.read_table(self.functions[name].role, self._runs.runs_table)
+            access.write_objects(self.functions[name].role, artifacts, ARTIFACTS)
+            access.read_objects(self.functions[name].role, artifacts, PRICES)
+        access.read_table(self.functions["get_team_costs"].role, self._runs.tests_table)
         for name in ("list_suites", "get_suite", "list_frameworks", "get_framework", "validate_suite"):
+            access.read_table(self.functions[name].role, self._runs.runs_table)
+        for name in ("list_pods", "list_clusters", "get_cluster"):
             access.read_table(self.functions[name].role, self._runs.runs_table)
         for name in ("list_results", "list_artifacts", "get_archive", "read_logs"):
             access.read_objects(self.functions[name].role, artifacts, ARTIFACTS)
@@ -98,7 +105,7 @@ class RunsApiStack(Stack):
 
         for name in ("submit_run", "cancel_run", "put_suite", "delete_suite"):
             access.write_table(self.functions[name].role, runs.runs_table)
-        for name in ("put_framework", "delete_framework"):
+        for name in ("put_framework", "delete_framework", "put_cluster", "delete_cluster"):
             access.write_table(self.functions[name].role, runs.runs_table)
 
         submit = self.functions["submit_run"].role

@@ -42,6 +42,12 @@ def assembly(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return _assembly(request.param, tmp_path_factory)
 
 
+@pytest.fixture(scope="session", params=STAGES[1:])
+def deployed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """Each stage that is for AWS, in turn."""
+    return _assembly(request.param, tmp_path_factory)
+
+
 @pytest.fixture(scope="session")
 def prod(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The strictest stage."""

@@ -31,12 +31,12 @@ def test_buckets_are_private_encrypted_and_tls_only(assembly: Assembly) -> None:
 def test_queues_are_encrypted_tls_only_and_have_dead_letters(assembly: Assembly) -> None:
     queues = assembly.resources("AWS::SQS::Queue")
     policies = assembly.resources("AWS::SQS::QueuePolicy").values()
-    assert len(queues) == 20
+    assert len(queues) == 22
     for name, queue in queues.items():
         assert queue["Properties"]["KmsMasterKeyId"]
         (policy,) = [each for each in policies if {"Ref": name} in each["Properties"]["Queues"]]
         assert _denies_plain_http(policy)
-    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 10
+    assert sum("RedrivePolicy" in queue["Properties"] for queue in queues.values()) == 11
 
 
 def test_log_groups_end_and_are_encrypted_with_the_data_key_outside_laptops(assembly: Assembly) -> None:

@@ -78,6 +78,8 @@ _ASKS_GATE = {
     "preview_experiment",
 }
 _ANSWERS = _CARRIES_EXPERIMENTS | {
+    "launch_work",
+    "observe_pods",
     "ingest_shard",
     "record_failure",
     "cancel_run",
@@ -104,6 +106,7 @@ _PUBLISHES = (
     | {"publish_run", "close_stage", "watch_run", "sweep_runs", "recover_run", "record_deployment"}
 )
 _CONSUMES = {
+    "launch_work",
     "admit_work",
     "watch_run",
     "fail_dead_letters",
@@ -174,7 +177,7 @@ _MACHINES = (
     ("TestRun", "statemachines/runs/test-run.asl.json"),
     ("Experiment", "statemachines/chaos/experiment.asl.json"),
 )
-_PREFIXES = ("runs", "sources", "chaos")
+_PREFIXES = ("runs", "sources", "chaos", "prices")
 _WRITES = {
     "dynamodb:PutItem",
     "dynamodb:UpdateItem",
