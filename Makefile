@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help venv demo demo-chaos up down test test-iam properties fuzz bench check format format-check lint types imports synth docs images clean
+.PHONY: help venv demo demo-chaos up down test test-most test-iam test-cluster properties fuzz bench check format format-check lint types imports synth docs images clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -39,13 +39,19 @@ up: venv ## Start the embedded cloud at http://127.0.0.1:8080
 down: venv ## Stop the embedded cloud; its data stays
 	@$(BIN)/crosswind down
 
-test: venv ## Run every test, the end-to-end ones on an embedded cloud of their own
-	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --ignore tests/bench
+test: test-most ## Run every test, the end-to-end ones on embedded clouds of their own; CLUSTER=1 adds those of test-cluster
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-iam $(if $(CLUSTER),test-cluster) # both wait more than they work
 
-test-iam: venv ## Run the main job and the access tests once more, with IAM enforced
-	@CROSSWIND_TEST_IAM=1 $(BIN)/pytest $(addprefix tests/e2e/,test_iam.py test_access.py test_runs.py \
-		$(addprefix test_scheduling.py::test_,a_plan_prints_the_curve_and_runs_nothing \
-		rerunning_what_failed_keeps_what_passed_and_tells_that_it_is_flaky))
+test-most: venv
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --durations 25 --durations-min 10 \
+		--ignore tests/bench --ignore tests/cluster --ignore tests/e2e/enforced
+
+test-iam: venv ## Test the main job, scheduling and access on an embedded cloud that enforces IAM
+	@$(BIN)/pytest tests/e2e/enforced
+
+test-cluster: venv ## Test on a real Kubernetes: control plane, simulated nodes, real pods; what cannot be built here is skipped
+	@$(BIN)/python -m tests.cluster.toolbox
+	@$(BIN)/pytest tests/cluster
 
 properties: venv ## Search with new random examples for what breaks a property; the suite itself takes the same ones each time
 	@HYPOTHESIS_PROFILE=search $(BIN)/pytest -n $(WORKERS) -m hypothesis tests/unit
@@ -55,6 +61,7 @@ fuzz: venv ## Damage reports for a minute and read them: no reader may raise
 
 bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.imports
+	@$(BIN)/python -m tests.bench.launcher
 	@$(BIN)/python -m tests.bench.scale
 	@$(BIN)/python -m tests.bench.cancelling
 	@$(BIN)/python -m tests.bench.recovery
@@ -73,7 +80,8 @@ bench: venv ## Measure; docs/performance.md says what the figures mean
 	@$(BIN)/python -m tests.bench.chaos_toolkit
 	@$(BIN)/python -m tests.bench.live
 
-check: format-check lint types imports test test-iam ## Everything that CI checks
+check: format-check lint types imports ## Everything that CI checks
+	@$(MAKE) --no-print-directory test CLUSTER=1
 
 format: venv ## Lay the code out, and mend what the linter can
 	@$(BIN)/ruff format .

@@ -1,0 +1,3 @@
+module crosswind.dev/tests/cluster/probe
+
+go 1.22
