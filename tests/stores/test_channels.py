@@ -27,7 +27,9 @@ def message(number: int) -> DispatchMessage:
 
 
 def sqs_queues(sqs: Any, pauses: list[float]) -> SqsQueues:
-    return SqsQueues(client=sqs, admission_url="a", executor_url="e", watch_url="w", pause=pauses.append)
+    return SqsQueues(
+        client=sqs, admission_url="a", executor_url="e", launch_url="l", watch_url="w", pause=pauses.append
+    )
 
 
 def batch(*numbers: int) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def judge(
     journal: Sequence[Mapping[str, Any]],
 ) -> Outcome:
     """Read every run's results and work items and compare them with what was submitted."""
-    store = _work_store(cloud)
+    store = work_store(cloud)
     works = [work for run in runs for work in store.of_run(run) if work.kind is WorkKind.SHARD]
     recorded = Counter(case["workId"] + run for run in runs for case in api.cases(run))
     views = {run: api.run(run) for run in runs}
@@ -95,7 +95,8 @@ def _why(run: str, view: Mapping[str, Any], works: Sequence[Work]) -> str:
     return f"{run}: {json.dumps(view['verdict'])}; {met}"
 
 
-def _work_store(cloud: Cloud) -> DynamoWorkStore:
+def work_store(cloud: Cloud) -> DynamoWorkStore:
+    """The work items of an embedded cloud."""
     environ = json.loads(cloud.state.outputs["RunnerEnvironment"])
     return DynamoWorkStore(
         dynamo=Dynamo(cloud.client("dynamodb")),
