@@ -13,7 +13,7 @@ from constructs import Construct
 
 from cdk.assets import Packages
 from cdk.constructs import access
-from cdk.constructs.alarm import add_silence_alarm
+from cdk.constructs.every_minute import call_every_minute, tell_of_silence
 from cdk.constructs.fault_injection import FaultInjection, FaultInjectionProps
 from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
 from cdk.constructs.queue import Queue, QueueProps
@@ -292,25 +292,14 @@ class ChaosStack(Stack):
             ),
             targets=[aws_events_targets.SqsQueue(self.beside.queue)],
         )
-        starter = self.workers["start_experiments"].function
-        aws_events.Rule(
+        call_every_minute(
             self,
-            "EveryMinute",
+            [self.reaper.function, self.workers["start_experiments"].function],
             description="Undoes what nobody else undid, and starts what is due.",
-            schedule=aws_events.Schedule.rate(Duration.minutes(1)),
-            targets=[
-                aws_events_targets.LambdaFunction(each, retry_attempts=0)
-                for each in (self.reaper.function, starter)
-            ],
         )
         if self._stage.alarms:
-            add_silence_alarm(
-                self,
-                "ReaperSilent",
-                metric=self.reaper.function.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
-                periods=2,
-                meaning="Nobody has looked for forgotten faults for ten minutes: halt chaos, and see whether the rule is enabled.",
-            )
+            meaning = "Nobody has looked for forgotten faults for ten minutes: halt chaos, and see whether the rule is enabled."
+            tell_of_silence(self, "ReaperSilent", self.reaper.function, meaning=meaning)
 
     def _grant_tasks(self) -> None:
         for function in (*self.tasks.values(), self.reaper):

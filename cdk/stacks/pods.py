@@ -3,13 +3,13 @@
 Where the deployment has a compute stack, both are in its network, which also bounds the other clusters that they reach.
 """
 
-from aws_cdk import CfnOutput, Duration, Stack, aws_events, aws_events_targets, aws_iam
+from aws_cdk import CfnOutput, Duration, Stack, aws_iam
 from aws_cdk import aws_lambda_event_sources as event_sources
 from constructs import Construct
 
 from cdk.assets import Packages
 from cdk.constructs import access
-from cdk.constructs.alarm import add_silence_alarm
+from cdk.constructs.every_minute import call_every_minute, tell_of_silence
 from cdk.constructs.python_function import Code, Place, PythonFunction, PythonFunctionProps
 from cdk.constructs.service_account_trust import service_account_trust
 from cdk.stacks.compute import ComputeStack
@@ -105,21 +105,10 @@ class PodsStack(Stack):
 
     def _call_observer(self) -> None:
         function = self.functions["observe_pods"].function
-        aws_events.Rule(
-            self,
-            "EveryMinute",
-            description="Look after the Jobs of every cluster.",
-            schedule=aws_events.Schedule.rate(Duration.minutes(1)),
-            targets=[aws_events_targets.LambdaFunction(function, retry_attempts=0)],
-        )
+        call_every_minute(self, [function], description="Look after the Jobs of every cluster.")
         if self._stage.alarms:
-            add_silence_alarm(
-                self,
-                "ObserverSilent",
-                metric=function.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
-                periods=2,
-                meaning="Nobody has looked after pods for ten minutes. Is the rule enabled?",
-            )
+            meaning = "Nobody has looked after pods for ten minutes. Is the rule enabled?"
+            tell_of_silence(self, "ObserverSilent", function, meaning=meaning)
 
     def _define_controller(self, compute: ComputeStack) -> aws_iam.Role:
         """Of the in-cluster controller: what the observer may, but for other clusters' credentials."""

@@ -12,6 +12,7 @@ from constructs import Construct
 from cdk.assets import Packages
 from cdk.constructs import access
 from cdk.constructs.archives import Archives, ArchivesProps
+from cdk.constructs.every_minute import call_every_minute
 from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
 from cdk.constructs.queue import Queue, QueueProps
 from cdk.constructs.state_machine import MapData, StateMachine, StateMachineProps
@@ -275,13 +276,7 @@ class RunsStack(Stack):
             targets=[aws_events_targets.LambdaFunction(self.workers["recover_run"].function)],
         )
         sweep = self.workers["sweep_runs"].function
-        aws_events.Rule(
-            self,
-            "EveryMinute",
-            description="The backstop behind watchdogs and status events.",
-            schedule=aws_events.Schedule.rate(Duration.minutes(1)),
-            targets=[aws_events_targets.LambdaFunction(sweep, retry_attempts=0)],
-        )
+        call_every_minute(self, [sweep], description="The backstop behind watchdogs and status events.")
         if self._stage.alarms:
             watch_the_sweep(self, sweep, stage=self._stage)
 

@@ -3,19 +3,15 @@
 from aws_cdk import Duration, aws_cloudwatch, aws_lambda
 from constructs import Construct
 
-from cdk.constructs.alarm import add_alarm, add_silence_alarm
+from cdk.constructs.alarm import add_alarm
+from cdk.constructs.every_minute import tell_of_silence
 from cdk.stages import Stage
 
 
 def watch_the_sweep(scope: Construct, sweep: aws_lambda.Function, *, stage: Stage) -> None:
     """Tell when the sweep falls silent, and when it finds too much."""
-    add_silence_alarm(
-        scope,
-        "SweepSilent",
-        metric=sweep.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
-        periods=2,
-        meaning="The sweep has not run for ten minutes: lost runs are not recovered. Is its rule enabled?",
-    )
+    meaning = "The sweep has not run for ten minutes: lost runs are not recovered. Is its rule enabled?"
+    tell_of_silence(scope, "SweepSilent", sweep, meaning=meaning)
     add_alarm(
         scope,
         "RunsOrphaned",

@@ -6,7 +6,7 @@ from constructs import Construct
 
 from cdk.assets import Packages
 from cdk.constructs import access
-from cdk.constructs.alarm import add_silence_alarm
+from cdk.constructs.every_minute import call_every_minute, tell_of_silence
 from cdk.constructs.python_function import Code, PythonFunction, PythonFunctionProps
 from cdk.constructs.queue import Queue, QueueProps
 from cdk.constructs.schedules import Schedules
@@ -84,21 +84,12 @@ class SchedulesStack(Stack):
 
     def _define_backstop(self) -> None:
         function = self.firing["fire_schedules"].function
-        aws_events.Rule(
-            self,
-            "EveryMinute",
-            description="The backstop behind the alarms: schedules that are overdue.",
-            schedule=aws_events.Schedule.rate(Duration.minutes(1)),
-            targets=[aws_events_targets.LambdaFunction(function, retry_attempts=0)],
+        call_every_minute(
+            self, [function], description="The backstop behind the alarms: schedules that are overdue."
         )
         if self._stage.alarms:
-            add_silence_alarm(
-                self,
-                "BackstopSilent",
-                metric=function.metric_invocations(period=Duration.minutes(5), statistic="Sum"),
-                periods=2,
-                meaning="Nobody has looked for overdue schedules for ten minutes. Is the rule enabled?",
-            )
+            meaning = "Nobody has looked for overdue schedules for ten minutes. Is the rule enabled?"
+            tell_of_silence(self, "BackstopSilent", function, meaning=meaning)
 
     def _define_events(self) -> None:
         props = QueueProps(

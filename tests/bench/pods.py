@@ -13,8 +13,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from crosswind.local.home import LocalError
 from tests.cluster.bare import Bare, run_bare
 from tests.cluster.manifests import RESTRICTED
+from tests.cluster.toolbox import ensure_kubernetes, ensure_kwok
 from tests.podstorm.chart import draw
 from tests.podstorm.judging import Outcome
 from tests.podstorm.run import carry_out
@@ -48,6 +50,12 @@ def main() -> None:
     parser.add_argument("--chart", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    try:
+        ensure_kubernetes(print)
+        ensure_kwok(print)
+    except LocalError as missing:
+        print(f"not measured: {missing}")
+        return
     with (
         tempfile.TemporaryDirectory(prefix="crosswind-pods-") as folder,
         world(Path(folder), slots=options.pods) as made,

@@ -77,9 +77,9 @@ def test_shards_run_in_pods_and_one_whose_pod_is_killed_runs_again(
                 return name
         return ""
 
-    kube.kill(wait_for(pod_of_slow, what="the slow shard to begin", seconds=60))
+    kube.kill(wait_for(pod_of_slow, what="the slow shard to begin", seconds=180))
     cloud.look_after_pods()
-    view = api.finished(run, seconds=120)
+    view = api.finished(run)
 
     assert view["verdict"]["kind"] == "passed", view["verdict"]
     pods = api.http.get(f"/api/v1/tests/{run}/pods").json()["items"]

@@ -111,7 +111,7 @@ def test_the_shops_suite_runs_in_real_pods_with_live_logs_and_artifacts(
     rules = kube.cluster.core.read_namespace(NAMESPACE).metadata.labels
     assert rules["pod-security.kubernetes.io/enforce"] == "restricted"
 
-    view = api.finished(run, seconds=300)
+    view = api.finished(run)
     assert view["verdict"]["kind"] == "passed", view["verdict"]
     assert len(api.cases(run)) == TESTS_OF_SHOP
     shards = {row["workId"]: row for row in kube.ended(run, api) if row["workId"].startswith("shard")}

@@ -14,10 +14,9 @@ import psutil
 
 from crosswind.local.processes import free_ports
 from tests.e2e.conftest import Cloud
-from tests.e2e.runs import Api
+from tests.e2e.runs import FINISH_SECONDS, Api
 
 ENDED = frozenset({"Analyzed", "RecoveryUnverified"})
-_SECONDS = 180.0
 _TEAM = {"team": "demo"}
 _SERVER = """
 import http.server, sys
@@ -125,14 +124,14 @@ class Experiments:
 
     def until(self, run_id: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The run as soon as it is as wanted."""
-        deadline = time.monotonic() + _SECONDS
+        deadline = time.monotonic() + FINISH_SECONDS
         view: dict[str, Any] = {}
         while time.monotonic() < deadline:
             view = self.run(run_id)
             if reached(view):
                 return view
             time.sleep(0.25)
-        raise TimeoutError(f"not reached in {_SECONDS:g} s: {json.dumps(view)}")
+        raise TimeoutError(f"not reached in {FINISH_SECONDS:g} s: {json.dumps(view)}")
 
     def in_state(self, run_id: str, state: str) -> dict[str, Any]:
         return self.until(run_id, lambda view: view["state"] == state)

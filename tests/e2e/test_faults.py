@@ -65,7 +65,7 @@ def test_an_execution_stopped_behind_the_platforms_back_is_recovered(api: Api, c
     run = api.submit(suite([pytest_job(shards={"count": 2})], name="stopped"), files=SLOW)
     api.until(run, running)
     cloud.stop_execution(run)
-    assert_each_test_once(api, run, api.finished(run, seconds=240), total=16)
+    assert_each_test_once(api, run, api.finished(run), total=16)
 
 
 def test_a_stopped_execution_of_a_rerun_is_recovered_and_keeps_what_passed(
@@ -80,7 +80,7 @@ def test_a_stopped_execution_of_a_rerun_is_recovered_and_keeps_what_passed(
     assert answer.status_code == 202, answer.text
     api.until(run, running)
     cloud.stop_execution(f"{run}-a2")
-    view = api.finished(run, seconds=240)
+    view = api.finished(run)
     assert view["verdict"]["kind"] == "passed", view
     assert {case["name"]: case["status"] for case in api.cases(run)} == {
         "tests/test_it.py::test_good": "passed",
@@ -92,7 +92,7 @@ def test_killed_lambda_workers_lose_nothing(api: Api, cloud: Cloud) -> None:
     run = api.submit(suite([pytest_job(shards={"count": 4})], name="killed-lambdas"), files=SLOW)
     api.until(run, running)
     assert cloud.kill_lambda_workers() > 0
-    assert_each_test_once(api, run, api.finished(run, seconds=240), total=16)
+    assert_each_test_once(api, run, api.finished(run), total=16)
 
 
 def test_a_killed_emulator_comes_back_and_the_run_goes_on(api: Api, cloud: Cloud) -> None:
@@ -101,7 +101,7 @@ def test_a_killed_emulator_comes_back_and_the_run_goes_on(api: Api, cloud: Cloud
     time.sleep(5)  # older than the snapshot's interval, so the run itself is kept
     cloud.kill_emulator()
     cloud.up()
-    assert_each_test_once(api, run, api.finished(run, seconds=240), total=16)
+    assert_each_test_once(api, run, api.finished(run), total=16)
 
 
 @pytest.mark.parametrize("when", ["at-once", "preparing", "executing"])
@@ -116,7 +116,7 @@ def test_a_run_cancelled_at_any_step_ends_cancelled_and_frees_what_it_held(
         api.until(run, running)
     answer = api.http.delete(f"/api/v1/tests/{run}")
     assert answer.status_code == 202
-    view = api.finished(run, seconds=60)
+    view = api.finished(run)
     assert view["verdict"]["kind"] == "cancelled", view
     assert all(work["state"] == "done" for work in view["work"])
     assert cloud.active_entries(run) == []
@@ -125,6 +125,6 @@ def test_a_run_cancelled_at_any_step_ends_cancelled_and_frees_what_it_held(
 
 def test_a_run_that_reaches_its_timeout_ends_with_that_reason(api: Api) -> None:
     run = api.submit(suite([command_job(SLEEPS)], name="run-timeout", timeout="5s"), files={"readme": "x"})
-    view = api.finished(run, seconds=90)
+    view = api.finished(run)
     assert view["verdict"]["kind"] == "error", view
     assert "5s" in view["verdict"]["reason"] or "timeout" in view["verdict"]["reason"]

@@ -14,14 +14,11 @@ from tests.e2e.runs import Api
 pytestmark = pytest.mark.e2e
 
 CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-SECONDS = 280.0
 
 
 def test_tools_that_test_an_api_are_listed_sharded_and_judged(api: Api, cloud: Cloud) -> None:
     run = started(cloud)
-
-    view = api.finished(run, seconds=SECONDS)
-
+    view = api.finished(run)
     assert view["verdict"]["kind"] == "passed", view
     assert view["shards"]["total"] == 10  # two of each tool
     jobs = by_job(api.cases(run))
@@ -41,7 +38,7 @@ def test_a_browser_test_that_fails_leaves_its_picture(api: Api, cloud: Cloud) ->
         chromedriver=str(CHROMEDRIVER),
     )
 
-    view = api.finished(run, seconds=SECONDS)
+    view = api.finished(run)
 
     assert view["verdict"]["kind"] == "failed", view
     jobs = by_job(api.cases(run))
@@ -56,7 +53,7 @@ def test_a_browser_test_that_fails_leaves_its_picture(api: Api, cloud: Cloud) ->
 def test_classes_of_a_maven_project_are_spread_over_shards(api: Api, cloud: Cloud) -> None:
     run = started(cloud, api="false", jvm="true")
 
-    view = api.finished(run, seconds=SECONDS)
+    view = api.finished(run)
 
     assert view["verdict"]["kind"] == "passed", view
     cases = api.cases(run)

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
 from tests.e2e.conftest import Cloud
-from tests.e2e.runs import Api, command_job, suite
+from tests.e2e.runs import FINISH_SECONDS, Api, command_job, suite
 
 pytestmark = pytest.mark.e2e
 
@@ -64,7 +64,7 @@ def test_what_a_shard_says_is_seen_while_it_is_said_and_only_by_readers(cloud: C
         run = api.submit(suite([command_job("sh slow.sh")]), files={"slow.sh": SLOW})
         refused = ask(stranger, action="subscribe", runId=run)
         told = ask(socket, action="subscribe", runId=run, log=True)
-        found = list(pieces(socket, seconds=60))
+        found = list(pieces(socket, seconds=FINISH_SECONDS))
     assert (refused["type"], refused["status"]) == ("refused", 404)
     assert told["type"] == "subscribed"
     said = [piece for piece in found if piece["stream"] == "log" and piece["workId"] == SHARD]

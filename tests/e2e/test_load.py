@@ -60,7 +60,7 @@ def test_two_workers_send_one_load_and_a_breached_threshold_fails_with_the_merge
 def test_k6_and_jmeter_send_their_load_to_the_shop_from_two_workers_each(api: Api, cloud: Cloud) -> None:
     run = started(cloud, api="false", load="true", k6=k6(), jmeter=jmeter())
 
-    view = api.finished(run, seconds=180)
+    view = api.finished(run)
 
     assert view["verdict"]["kind"] == "passed", view
     cases = api.cases(run)

@@ -57,7 +57,7 @@ def without_grant(cloud: Cloud, function: str, action: str) -> Iterator[None]:
         iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(granted))
 
 
-def wait_for(reached: Callable[[], bool], *, seconds: float) -> None:
+def wait_for(reached: Callable[[], bool], *, seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline, f"not reached in {seconds} s"
@@ -77,7 +77,7 @@ def test_a_function_that_loses_a_grant_answers_with_a_problem_and_the_run_is_una
     with without_grant(cloud, "GetRun", "dynamodb:GetItem"):
         document = problem(api.http.get(f"/api/v1/tests/{run}"), 500)
         assert "AccessDenied" not in json.dumps(document)  # the inside stays inside
-        wait_for(is_listed_as_finished, seconds=60)  # by another function, whose grants are its own
+        wait_for(is_listed_as_finished)  # by another function, whose grants are its own
         problem(api.http.get(f"/api/v1/tests/{run}"), 500)
     assert api.run(run)["verdict"]["kind"] == "passed"
 
@@ -91,9 +91,7 @@ def test_runners_work_with_their_roles_credentials_only(api: Api, cloud: Cloud) 
     iam.detach_role_policy(RoleName=role, PolicyArn=policy)
     try:
         refused = f"assumed-role/{role}/local-pool is not authorized to perform: sqs:ReceiveMessage"
-        wait_for(
-            lambda: all(refused in log.read_text(encoding="utf-8")[before[log] :] for log in logs), seconds=30
-        )
+        wait_for(lambda: all(refused in log.read_text(encoding="utf-8")[before[log] :] for log in logs))
     finally:
         iam.attach_role_policy(RoleName=role, PolicyArn=policy)
     run = api.submit(suite([command_job(PASSES)], name="again"), files={"readme": "x"})
