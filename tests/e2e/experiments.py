@@ -14,7 +14,7 @@ import psutil
 
 from crosswind.local.processes import free_ports
 from tests.e2e.conftest import Cloud
-from tests.e2e.runs import FINISH_SECONDS, Api
+from tests.e2e.runs import FINISH_SECONDS, LOOK_SECONDS, Api
 
 ENDED = frozenset({"Analyzed", "RecoveryUnverified"})
 _TEAM = {"team": "demo"}
@@ -130,7 +130,7 @@ class Experiments:
             view = self.run(run_id)
             if reached(view):
                 return view
-            time.sleep(0.25)
+            time.sleep(LOOK_SECONDS)
         raise TimeoutError(f"not reached in {FINISH_SECONDS:g} s: {json.dumps(view)}")
 
     def in_state(self, run_id: str, state: str) -> dict[str, Any]:

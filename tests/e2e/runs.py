@@ -13,6 +13,9 @@ import httpx
 from crosswind.kernel.json import digest_bytes
 
 PYTEST_SETUP = "python -m pip install --quiet --disable-pip-version-check --target .deps pytest==8.4.2"
+LOOK_SECONDS = 0.5
+"""Between two looks, twice that for an end: each is answered by a Lambda of the emulator, on the cores that the run itself needs."""
+
 FINISH_SECONDS = 600.0
 """How long is waited at most. It is no measure: a busy machine takes its time, and what never comes is found late."""
 
@@ -106,7 +109,12 @@ class Api:
         return dict(answer.json())
 
     def until(
-        self, execution_id: str, reached: Callable[[dict[str, Any]], bool], *, seconds: float = FINISH_SECONDS
+        self,
+        execution_id: str,
+        reached: Callable[[dict[str, Any]], bool],
+        *,
+        seconds: float = FINISH_SECONDS,
+        pause: float = LOOK_SECONDS,
     ) -> dict[str, Any]:
         """Ask until the run is as wanted. An answer lost with a killed Lambda is asked for again, as clients do."""
         deadline = time.monotonic() + seconds
@@ -118,12 +126,17 @@ class Api:
                 view = dict(answer.json())
                 if reached(view):
                     return view
-            time.sleep(0.25)
+            time.sleep(pause)
         raise AssertionError(f"not reached in {seconds} s: {json.dumps(view, indent=1)}")
 
     def finished(self, execution_id: str, *, seconds: float = FINISH_SECONDS) -> dict[str, Any]:
         """Wait for the verdict."""
-        return self.until(execution_id, lambda view: view["state"] == "finished", seconds=seconds)
+        return self.until(
+            execution_id,
+            lambda view: view["state"] == "finished",
+            seconds=seconds,
+            pause=2 * LOOK_SECONDS,
+        )
 
     def cases(self, execution_id: str, **query: str) -> list[dict[str, Any]]:
         """All cases, through all pages."""

@@ -11,10 +11,11 @@ import pytest
 from rich.console import Console
 
 from crosswind.cli.client import ApiClient
-from crosswind.cli.feed import MARK_SECONDS, RENEW_SECONDS, Feed, SocketClosedError, socket_address
+from crosswind.cli.feed import MARK_SECONDS, RENEW_SECONDS, Feed, socket_address
 from crosswind.cli.follow import PlainObserver, follow
 from crosswind.cli.logs import print_logs
 from crosswind.cli.session import Session
+from crosswind.cli.sockets import SocketClosedError
 from crosswind.cli.surroundings import Surroundings
 from crosswind.contracts.live import EventType, LiveEvent
 from tests.unit.cli.fake_api import ENDPOINT, RUN, FakeApi, finished, problem, run_view

@@ -6,13 +6,13 @@ Whoever follows a run calls `wait` in the place of a sleep. It comes back early 
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import TypeAdapter, ValidationError
 
 from crosswind.cli.errors import ApiError, CliError, ConnectionFailedError
 from crosswind.cli.session import Session
+from crosswind.cli.sockets import Socket, SocketClosedError
 from crosswind.contracts.live import (
     Piece,
     Pong,
@@ -35,30 +35,6 @@ MARK_SECONDS = 15.0
 LONGEST_PAUSE = 30.0
 _TRIES_WITHOUT_SUCCESS = 5
 _MOST_AT_ONCE = 500
-
-
-class Socket(Protocol):
-    """An open connection."""
-
-    def send(self, message: str) -> None:
-        """Send a message. Raises SocketClosedError."""
-        ...
-
-    def receive(self, seconds: float) -> str | None:
-        """The next message, or None when there was none in that time. Raises SocketClosedError."""
-        ...
-
-    def close(self) -> None:
-        """End it."""
-        ...
-
-
-class SocketClosedError(Exception):
-    """The connection has ended, or could not be opened. `refused` says that trying again is of no use."""
-
-    def __init__(self, why: str, *, refused: bool = False) -> None:
-        super().__init__(why)
-        self.refused = refused
 
 
 @dataclass

@@ -1,10 +1,9 @@
-"""Opens sockets for the feed, with the library `websockets`."""
+"""The sockets that news come by, opened with the library `websockets`."""
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from crosswind.cli.config import is_loopback
-from crosswind.cli.feed import Socket, SocketClosedError
 
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
@@ -12,6 +11,30 @@ if TYPE_CHECKING:
 OPEN_SECONDS = 10.0
 MAX_MESSAGE_BYTES = 1024 * 1024
 _REFUSALS = frozenset({401, 403, 404})
+
+
+class Socket(Protocol):
+    """An open connection."""
+
+    def send(self, message: str) -> None:
+        """Send a message. Raises SocketClosedError."""
+        ...
+
+    def receive(self, seconds: float) -> str | None:
+        """The next message, or None when there was none in that time. Raises SocketClosedError."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class SocketClosedError(Exception):
+    """The connection has ended, or could not be opened. `refused` says that trying again is of no use."""
+
+    def __init__(self, why: str, *, refused: bool = False) -> None:
+        super().__init__(why)
+        self.refused = refused
 
 
 class _WebSocket:

@@ -14,7 +14,7 @@ import httpx
 import typer
 
 if TYPE_CHECKING:
-    from crosswind.cli.feed import Socket
+    from crosswind.cli.sockets import Socket
 
 NAME = "crosswind"
 

@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 INTERVAL_SECONDS = 2.0
+_REST = 9  # a snapshot is to take no more than a tenth of the time, but it is not put off for long:
+_LONGEST_REST_SECONDS = 2.5
 CHILD_LIMIT_SECONDS = 30  # a child that a lock inherited from another thread holds up ends itself
 LOCK_WAIT_SECONDS = 0.5
 LARGE_VALUE_BYTES = 64 * 1024
@@ -151,7 +153,7 @@ def write_snapshot(folder: SnapshotFolder, services: dict[str, Callable[[], Any]
 
 
 class Snapshots:
-    """Takes a snapshot every `INTERVAL_SECONDS` from inside the server's event loop."""
+    """Takes a snapshot every two to five seconds from inside the server's event loop."""
 
     def __init__(self, folder: SnapshotFolder, application: Any, codec: Codec) -> None:
         self._folder = folder
@@ -169,7 +171,7 @@ class Snapshots:
                 print(
                     f"snapshot failed with status {status} after {seconds:.1f} s", file=sys.stderr, flush=True
                 )
-            await asyncio.sleep(min(seconds, INTERVAL_SECONDS))
+            await asyncio.sleep(min(_REST * seconds, _LONGEST_REST_SECONDS))
 
     async def _await_end(self, child: int) -> int:
         """The child's status. When the server stops, the child ends at once: the last snapshot is the server's own."""
