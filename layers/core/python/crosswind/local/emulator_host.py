@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 INTERVAL_SECONDS = 2.0
-_REST = 9  # a snapshot is to take no more than a tenth of the time, but it is not put off for long:
+_REST = 9  # times what a snapshot took: it is to be a tenth of the time, but never put off for long
 _LONGEST_REST_SECONDS = 2.5
 CHILD_LIMIT_SECONDS = 30  # a child that a lock inherited from another thread holds up ends itself
 LOCK_WAIT_SECONDS = 0.5
