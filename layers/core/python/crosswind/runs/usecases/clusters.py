@@ -7,13 +7,13 @@ from crosswind.contracts.cluster_answers import ClusterView
 from crosswind.contracts.clusters import Cluster
 from crosswind.contracts.permissions import Guard
 from crosswind.contracts.suites import TestSuite
-from crosswind.kernel import json
 from crosswind.kernel.clock import Clock, to_iso
 from crosswind.kernel.errors import FieldError, InvalidInputError, NotFoundError
 from crosswind.kernel.paging import Page
 from crosswind.runs.clusters.choosing import choose
 from crosswind.runs.clusters.reading import cluster_of, parse_cluster, to_document
 from crosswind.runs.ports import NOBODYS, DocumentRecord, DocumentStore
+from crosswind.runs.usecases.storing import name_differs, record_of
 
 _PAGE = 100
 
@@ -31,19 +31,8 @@ class PutCluster:
         self.guard.require_anywhere(actor, Action.SET_CLUSTERS)
         cluster = parse_cluster(text)
         if cluster.metadata.name != name:
-            fault = FieldError(
-                "metadata.name", f"is `{cluster.metadata.name}`", expected=f"`{name}`, as in the address"
-            )
-            raise InvalidInputError("the cluster has another name than its address", [fault])
-        document: dict[str, object] = to_document(cluster)
-        record = DocumentRecord(
-            team=NOBODYS,
-            name=name,
-            digest=json.digest(document),
-            updated_at=self.clock.now(),
-            updated_by=actor.subject,
-            spec=document,
-        )
+            raise name_differs("cluster", cluster.metadata.name, name)
+        record = record_of(to_document(cluster), team=NOBODYS, name=name, actor=actor, clock=self.clock)
         return record, self.clusters.put(record)
 
 

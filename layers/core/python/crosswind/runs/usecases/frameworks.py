@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from crosswind.contracts.actors import Action, Actor
 from crosswind.contracts.framework_answers import FrameworkView
 from crosswind.contracts.permissions import Guard, chosen_team
-from crosswind.kernel import json
 from crosswind.kernel.clock import Clock, to_iso
-from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.kernel.paging import Page
 from crosswind.runs.frameworks.catalogue import builtin_manifest, builtin_names
 from crosswind.runs.frameworks.manifests import parse_manifest, to_document
 from crosswind.runs.frameworks.stored import manifest_of
 from crosswind.runs.ports import DocumentRecord, DocumentStore
+from crosswind.runs.usecases.storing import name_differs, record_of
 
 
 @dataclass(frozen=True)
@@ -29,18 +28,8 @@ class PutFramework:
         team = manifest.metadata.team or ""
         self.guard.require(actor, Action.WRITE_SUITES, team=team)
         if manifest.metadata.name != name:
-            expected = f"`{name}`, as in the address"
-            fault = FieldError("metadata.name", f"is `{manifest.metadata.name}`", expected=expected)
-            raise InvalidInputError("the framework has another name than its address", [fault])
-        document: dict[str, object] = to_document(manifest)
-        record = DocumentRecord(
-            team=team,
-            name=name,
-            digest=json.digest(document),
-            updated_at=self.clock.now(),
-            updated_by=actor.subject,
-            spec=document,
-        )
+            raise name_differs("framework", manifest.metadata.name, name)
+        record = record_of(to_document(manifest), team=team, name=name, actor=actor, clock=self.clock)
         return record, self.frameworks.put(record)
 
 

@@ -10,13 +10,14 @@ from crosswind.contracts.schedules import MAX_SCHEDULES, NEXT_RUNS
 from crosswind.contracts.schedules import Schedule as ScheduleDocument
 from crosswind.contracts.suites import duration_seconds
 from crosswind.kernel.clock import Clock
-from crosswind.kernel.errors import ConflictError, FieldError, InvalidInputError, NotFoundError
+from crosswind.kernel.errors import ConflictError, NotFoundError
 from crosswind.kernel.paging import Page
 from crosswind.kernel.retry import Pause, retry_conflicts
 from crosswind.runs.ports import DocumentStore
 from crosswind.runs.schedules import firing, timing
 from crosswind.runs.schedules.model import Schedule, Timing
 from crosswind.runs.schedules.ports import Alarms, ScheduleStore
+from crosswind.runs.usecases.storing import name_differs
 
 
 @dataclass(frozen=True)
@@ -215,12 +216,6 @@ def _change(
         return found if changed is found else needs.schedules.save(changed)
 
     return retry_conflicts(attempt, pause=needs.pause)
-
-
-def name_differs(kind: str, given: str, address: str) -> InvalidInputError:
-    """The fault of a document that was put under another name than its own."""
-    fault = FieldError("metadata.name", f"is `{given}`", expected=f"`{address}`, as in the address")
-    return InvalidInputError(f"the {kind} has another name than its address", [fault])
 
 
 def _missing(team: str, name: str) -> str:

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 from crosswind.contracts.actors import Action, Actor
 from crosswind.contracts.permissions import Guard, chosen_team
-from crosswind.kernel import json
 from crosswind.kernel.clock import Clock
-from crosswind.kernel.errors import FieldError, InvalidInputError
 from crosswind.kernel.paging import Page
 from crosswind.runs import resolving
 from crosswind.runs.ports import DocumentRecord, DocumentStore
 from crosswind.runs.spec_rules import Rules
 from crosswind.runs.specs import parse_suite, to_document
+from crosswind.runs.usecases.storing import name_differs, record_of
 
 
 @dataclass(frozen=True)
@@ -43,21 +42,11 @@ class PutSuite:
         suite = parse_suite(text, rules=self.rules)
         self.guard.require(actor, Action.WRITE_SUITES, team=suite.metadata.team)
         if suite.metadata.name != name:
-            fault = FieldError(
-                "metadata.name", f"is `{suite.metadata.name}`", expected=f"`{name}`, as in the address"
-            )
-            raise InvalidInputError("the suite has another name than its address", [fault])
+            raise name_differs("suite", suite.metadata.name, name)
         guessed = resolving.stand_ins(suite)
         resolving.expand(suite, resolving.bind_parameters(suite, guessed), guessed=guessed)
-        spec: dict[str, object] = to_document(suite)
-        record = DocumentRecord(
-            team=suite.metadata.team,
-            name=name,
-            digest=json.digest(spec),
-            updated_at=self.clock.now(),
-            updated_by=actor.subject,
-            spec=spec,
-        )
+        team = suite.metadata.team
+        record = record_of(to_document(suite), team=team, name=name, actor=actor, clock=self.clock)
         return record, self.suites.put(record)
 
 

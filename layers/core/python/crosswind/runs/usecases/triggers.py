@@ -17,7 +17,7 @@ from crosswind.runs.ports import DocumentStore, EventBus, RunStore
 from crosswind.runs.schedules import triggering
 from crosswind.runs.schedules.model import Trigger
 from crosswind.runs.schedules.ports import Deployments, GateFacts, TriggerStore
-from crosswind.runs.usecases.schedules import name_differs
+from crosswind.runs.usecases.storing import name_differs
 from crosswind.runs.usecases.submitting import check_key
 
 _DIGEST_CHARACTERS = 26
