@@ -12,6 +12,9 @@ from tests.cluster.scene import Scene
 
 EXIT_CODE = 7
 KILLED, DELETED = "real-killed", "real-deleted"
+OOM = ("real-oom", "real-oom-again", "real-oom-once-more")
+"""Three of a kind: containerd may tell of an end before it is told that it was memory, and then never does."""
+
 _MISSING = "registry.example/suite:missing"
 
 
@@ -56,16 +59,17 @@ def real_jobs() -> list[dict[str, Any]]:
     never = container("pause", image=_MISSING)
     unpullable = container("pause", image=_MISSING) | {"imagePullPolicy": "Always"}
     secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "absent", "key": "token"}}}
+    hungry = pod_spec(container("sleep", "1", name="agent"), container("eat", "200", memory="32Mi"))
     specs = {
         "real-succeeded": completes,
         "real-served": served,
         "real-failed": pod_spec(container("exit", str(EXIT_CODE))),
-        "real-oom": pod_spec(container("sleep", "1", name="agent"), container("eat", "200", memory="32Mi")),
         "real-image-never": pod_spec(never),
         "real-image-pull": pod_spec(unpullable),
         "real-start-error": pod_spec(container("pause", command=["/no-such-program"])),
         "real-config-error": pod_spec(container("pause", env=[secret])),
         KILLED: pod_spec(container("sleep", "60")),
         DELETED: pod_spec(container("sleep", "60")),
+        **dict.fromkeys(OOM, hungry),
     }
     return [*(job(name, on_real_node(spec)) for name, spec in specs.items()), too_late]

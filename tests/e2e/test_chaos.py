@@ -61,9 +61,7 @@ def test_a_breach_undoes_the_fault_within_seconds_and_the_hypothesis_is_falsifie
     assert app.frozen
     view = experiments.ended(run)
     assert (view["state"], view["verdict"], view["abort"]["cause"]) == ("Analyzed", "falsified", "slo"), view
-    assert (
-        view["timings"]["toAbort"] < 30
-    )  # of the 60 s that the fault would last; tests.bench.experiments measures it
+    assert view["timings"]["toAbort"] < 10
     assert run not in str(holders())
 
 
